@@ -1,0 +1,4 @@
+"""Owns people, organizations, projects, keys, and who may do what.
+
+May use `core`. Never knows HTTP.
+"""

@@ -1,0 +1,115 @@
+"""The few types a connector deals in.
+
+A connector gets settings (checked against its own `spec`, secrets included) and a `Reach` (which hosts may be
+connected to), and answers with tables and Arrow batches. It raises only `core.errors.OutsideError` kinds, with texts
+fit for users; texts of drivers are scrubbed of secrets by the caller.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import pyarrow as pa
+
+from hedgerow.connectors.spec import Spec
+
+Settings = Mapping[str, Any]
+CursorType = Literal["integer", "numeric", "datetime", "date", "timestamp"]
+ColumnType = Literal["integer", "float", "decimal", "string", "datetime", "date", "boolean", "array", "json"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as discovery saw it. `declared` is the source's own word for the type (for the type report)."""
+
+    name: str
+    declared: str
+    type: ColumnType
+    nullable: bool = True
+    cursor_type: CursorType | None = None
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """A table on offer. `key` is empty when the source declares none; `rows` None when unknown."""
+
+    name: str
+    columns: tuple[Column, ...] = ()
+    key: tuple[str, ...] = ()
+    description: str | None = None
+    rows: int | None = None
+
+    @property
+    def cursor_columns(self) -> tuple[Column, ...]:
+        """Columns usable as a cursor, in column order."""
+        return tuple(c for c in self.columns if c.cursor_type)
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Read only rows whose `field` is greater than `after` (the source's own text of the value); None: all rows."""
+
+    field: str
+    type: CursorType
+    after: str | None = None
+
+
+@dataclass(frozen=True)
+class ReadRequest:
+    """What to read. `memory_mib` bounds what the reader may hold; batches should stay under a tenth of it."""
+
+    table: str
+    cursor: Cursor | None = None
+    key: tuple[str, ...] = ()
+    memory_mib: int = 256
+
+
+@dataclass
+class Loss:
+    """Values that the target cannot hold and that became null (type_mapping.md rule 5): counted, never silent."""
+
+    reason: str
+    count: int = 0
+
+
+@dataclass
+class Reading:
+    """An open read of one consistent snapshot.
+
+    `schema` is known before the first batch, column names as in the source. `batches` may be consumed once; each
+    has exactly `schema`. `losses` (column → Loss) and `cursor_to` (greatest cursor value seen, as the source's text;
+    None when no row had one) are complete when `batches` is exhausted.
+    """
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+    losses: dict[str, Loss] = field(default_factory=dict)
+    cursor_to: str | None = None
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Which hosts may be connected to: any but link-local and the like (`private`), or only public ones (`public`)."""
+
+    policy: Literal["private", "public"] = "private"
+
+
+class Connector(Protocol):
+    """One kind of source. Every method may raise OutsideError kinds; none keeps a connection open after it returns."""
+
+    @property
+    def spec(self) -> Spec:
+        """The form, and everything the wizard says of this kind."""
+
+    def check(self, settings: Settings, reach: Reach) -> None:
+        """Connect and log in once. Raises CredentialsError or UnreachableError with the contract's text."""
+
+    def tables(self, settings: Settings, reach: Reach, *, count_rows: bool = False) -> list[SourceTable]:
+        """Every table on offer, ordered by name. `count_rows` fills `rows` within a budget of a few seconds in all."""
+
+    def check_key(self, settings: Settings, reach: Reach, table: str, key: tuple[str, ...]) -> bool:
+        """Whether the key's values are unique and not null in the source now (True at once for a declared key)."""
+
+    def read(self, settings: Settings, reach: Reach, request: ReadRequest) -> AbstractContextManager[Reading]:
+        """Open one consistent snapshot of a table. Leaving the context closes the connection and cancels its query."""

@@ -1,0 +1,1 @@
+"""Finds connectors by name; imports one on first use."""

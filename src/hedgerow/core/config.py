@@ -1,0 +1,168 @@
+"""Every setting: name, type, default, one sentence. Read from the environment once, at start.
+
+A secret may come from `HEDGEROW_X` or from a file named by `HEDGEROW_X_FILE`. A bad value or an unknown
+`HEDGEROW_` variable stops the start with the name, the value seen, and what is allowed.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+SECRET_KEY_FILE: Final = "secret_key"  # noqa: S105 - a file name
+
+
+class ConfigError(Exception):
+    """A setting that cannot be used; the text names it, the value seen and what is allowed."""
+
+
+def _setting(default: Any, sentence: str, *, choices: tuple[str, ...] = (), secret: bool = False) -> Any:
+    return field(default=default, metadata={"sentence": sentence, "choices": choices, "secret": secret})
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings. Each field `x` is read from `HEDGEROW_X`; `origin` says where each value came from."""
+
+    data_dir: Path = _setting(Path("hedgerow-data"), "Folder of everything kept: database, tables, secret key.")
+    database_url: str = _setting("", "postgresql://… for the metadata; empty: SQLite in the data folder.", secret=True)
+    storage_url: str = _setting(
+        "", "Where tables lie: a folder or s3://bucket/prefix; empty: `tables` in the data folder."
+    )
+    secret_key: str = _setting(
+        "", "Seals stored credentials; made and kept in the data folder on first start.", secret=True
+    )
+    host: str = _setting("127.0.0.1", "Address the server listens on.")
+    port: int = _setting(8765, "Port the server listens on; 0 takes a free one.")
+    public_url: str = _setting("", "Address people use, for links; empty: the request's own host.")
+    trusted_proxies: str = _setting("", "Addresses of proxies whose X-Forwarded-* headers count, separated by commas.")
+    cors_origins: str = _setting("", "Origins that may send cookies, separated by commas.")
+    rate_limits: bool = _setting(False, "Whether keys and addresses are limited as the API page documents.")
+    egress: str = _setting(
+        "private",
+        "Which hosts sources may be on: private (any but link-local and the like) or public.",
+        choices=("private", "public"),
+    )
+    workers: int = _setting(2, "Runs that one worker process works on at once.")
+    source_runs: int = _setting(2, "Runs of one source at once, over all workers.")
+    lease_seconds: float = _setting(30.0, "How long a silent worker is trusted before its runs are taken up elsewhere.")
+    sync_memory_mib: int = _setting(256, "Memory for the reader of one run, in MiB.")
+    query_memory_mib: int = _setting(512, "Memory of one query, in MiB.")
+    query_seconds: float = _setting(10.0, "How long one query may take, in seconds.")
+    query_processes: int = _setting(2, "Queries that run at once in one server.")
+    threads: int = _setting(16, "Requests the server answers at once.")
+    log_level: str = _setting("info", "How much is logged.", choices=("debug", "info", "warning", "error"))
+    origin: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def sqlite_path(self) -> Path:
+        """The embedded database's file."""
+        return self.data_dir / "hedgerow.sqlite3"
+
+    @property
+    def storage(self) -> str:
+        """Where tables lie: the setting, or the folder `tables` in the data folder (absolute)."""
+        return self.storage_url or str(self.data_dir / "tables")
+
+
+def settings() -> list[tuple[str, Any, str, bool]]:
+    """(variable, default, sentence, secret) of every setting, in order; for docs and `doctor`."""
+    return [
+        (f"HEDGEROW_{f.name.upper()}", f.default, f.metadata["sentence"], f.metadata["secret"])
+        for f in fields(Config)
+        if f.name != "origin"
+    ]
+
+
+def load(environ: Mapping[str, str] | None = None) -> Config:
+    """The settings of this process. Makes the data folder and the secret key when absent. Raises ConfigError."""
+    environ = os.environ if environ is None else environ
+    known = {f.name for f in fields(Config) if f.name != "origin"}
+    values: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for variable, raw in environ.items():
+        if not variable.startswith("HEDGEROW_"):
+            continue
+        name, text = variable.removeprefix("HEDGEROW_").lower(), raw
+        if name.endswith("_file") and name.removesuffix("_file") in known:
+            name, text = name.removesuffix("_file"), _read(variable, raw)
+        if name not in known:
+            raise ConfigError(f"{variable} is not a setting of Hedgerow. `hedgerow doctor` lists them all.")
+        values[name] = _convert(variable, name, text)
+        origin[name] = f"environment ({variable})"
+    config = Config(**values, origin=origin)
+    return _complete(config, values, origin)
+
+
+def _complete(config: Config, values: dict[str, Any], origin: dict[str, str]) -> Config:
+    """Absolute data folder; secret key read or made."""
+    values["data_dir"] = config.data_dir.expanduser().absolute()
+    try:
+        values["data_dir"].mkdir(parents=True, exist_ok=True)
+        if not config.secret_key:
+            values["secret_key"] = _kept_secret(values["data_dir"] / SECRET_KEY_FILE)
+            origin["secret_key"] = f"file ({values['data_dir'] / SECRET_KEY_FILE})"
+    except OSError as error:
+        raise ConfigError(
+            f"HEDGEROW_DATA_DIR: cannot use {values['data_dir']}: {error.strerror}. Name a folder that can be written."
+        ) from error
+    return Config(**values, origin=origin)
+
+
+def _kept_secret(path: Path) -> str:
+    """The secret in `path`, made there (mode 600) when absent; of two first starts at once, one wins."""
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()
+
+
+def _read(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise ConfigError(f"{variable}: cannot read {path}: {error.strerror}.") from error
+
+
+def _convert(variable: str, name: str, text: str) -> Any:
+    spec = next(f for f in fields(Config) if f.name == name)
+    default, choices = spec.default, spec.metadata["choices"]
+    text = text.strip()
+    if choices and text not in choices:
+        raise ConfigError(f"{variable}={text!r}: allowed are {', '.join(choices)}.")
+    if isinstance(default, bool):
+        words = {
+            "on": True,
+            "1": True,
+            "true": True,
+            "yes": True,
+            "off": False,
+            "0": False,
+            "false": False,
+            "no": False,
+            "": False,
+        }
+        if text.lower() not in words:
+            raise ConfigError(f"{variable}={text!r}: allowed are on and off.")
+        return words[text.lower()]
+    if isinstance(default, int | float):
+        try:
+            number = type(default)(text)
+        except ValueError:
+            raise ConfigError(f"{variable}={text!r}: a number is needed.") from None
+        if number < 0 or (number == 0 and name != "port"):
+            raise ConfigError(f"{variable}={text!r}: a number above 0 is needed.")
+        return number
+    return Path(text) if isinstance(default, Path) else text

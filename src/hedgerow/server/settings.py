@@ -1,0 +1,60 @@
+"""Django's settings, derived from `core.config` and nothing else."""
+
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+from hedgerow.core.config import Config, load
+
+CONFIG: Config = load()
+
+
+def _database(config: Config) -> dict[str, Any]:
+    if not config.database_url:
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": str(config.sqlite_path),
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 30,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+            },
+        }
+    url = urlparse(config.database_url)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(url.path.lstrip("/")),
+        "USER": unquote(url.username or ""),
+        "PASSWORD": unquote(url.password or ""),
+        "HOST": url.hostname or "",
+        "PORT": url.port or "",
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": 10},
+    }
+
+
+SECRET_KEY = CONFIG.secret_key
+DEBUG = False
+ALLOWED_HOSTS = ["*"]
+USE_TZ = True
+TIME_ZONE = "UTC"
+DATABASES = {"default": _database(CONFIG)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "accounts.User"
+ROOT_URLCONF = "hedgerow.server.urls"
+APPEND_SLASH = False
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "hedgerow.accounts",
+    "hedgerow.work",
+    "hedgerow.warehouse",
+    "hedgerow.sources",
+    "hedgerow.sync",
+    "hedgerow.api",
+]
+MIDDLEWARE: list[str] = []
+LOGGING_CONFIG = None

@@ -1,0 +1,8 @@
+"""Makes this room known to Django."""
+
+from django.apps import AppConfig
+
+
+class SourcesConfig(AppConfig):
+    name = "hedgerow.sources"
+    label = "sources"
