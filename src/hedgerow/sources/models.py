@@ -48,6 +48,9 @@ class SourceTable(models.Model):
     `columns` and `detected_key` are what discovery last saw: a list of `{"name", "type", "nullable", "cursor_type"}`,
     and the source's own key. `fence` is raised at every start and cancel of a run: only the newest start may write.
     `cursor_value` mirrors the Delta log for screens; `reload_all` asks the next run to read everything.
+    `table_uuid` is the id of the warehouse table that runs write: fixed before the first byte is written, so a run
+    that died between its commit and its registration is found again; forgotten when the data is deleted.
+    `unreachable_runs`: failed runs in a row that could not reach the source.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -56,6 +59,7 @@ class SourceTable(models.Model):
     description = models.TextField(null=True)  # noqa: DJ001 - the contract says null
     table = models.ForeignKey(Table, null=True, on_delete=models.SET_NULL, related_name="source_tables")
     table_name = models.CharField(max_length=140, blank=True, default="")
+    table_uuid = models.UUIDField(null=True)
     columns = models.JSONField(default=list)
     detected_key = models.JSONField(default=list)
 
@@ -71,7 +75,7 @@ class SourceTable(models.Model):
     latest_error = models.TextField(null=True)  # noqa: DJ001 - the contract says null
     last_synced_at = models.DateTimeField(null=True)
     switched_off_by_engine = models.BooleanField(default=False)
-    failures_in_row = models.PositiveIntegerField(default=0)
+    unreachable_runs = models.PositiveIntegerField(default=0)
     fence = models.BigIntegerField(default=0)
     cursor_value = models.TextField(null=True)  # noqa: DJ001 - null is "no cursor yet"
     reload_all = models.BooleanField(default=False)

@@ -1,4 +1,4 @@
-"""Makes this room known to Django."""
+"""Makes this room known to Django, and its tasks to the queue."""
 
 from django.apps import AppConfig
 

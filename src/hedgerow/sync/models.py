@@ -20,8 +20,10 @@ class RunStatus(models.TextChoices):
 class Run(models.Model):
     """The truth about one run; the queue carries only its id.
 
-    `fence` is the start that may write: a child's every write is conditional on it. `stage` is one of
-    queued, discovering, reading, committing, waiting, done. `losses` maps a column to `{"count", "reason"}`.
+    `fence` is the start that may write: a child's every write is conditional on it. `stage` is one of queued,
+    discovering, reading, committing, waiting, done. `attempts` counts starts, `crashes` those whose process ended
+    without a word; `next_delay` is what the next try waits, in seconds. `losses` maps a column to
+    `{"count", "reason"}`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -35,7 +37,9 @@ class Run(models.Model):
     latest_error = models.TextField(null=True)  # noqa: DJ001 - the contract says null
     fence = models.BigIntegerField(default=0)
     attempts = models.PositiveIntegerField(default=0)
+    crashes = models.PositiveIntegerField(default=0)
     waited_seconds = models.FloatField(default=0)
+    next_delay = models.FloatField(default=0)
     cursor_from = models.TextField(null=True)  # noqa: DJ001 - null is "from the start"
     cursor_to = models.TextField(null=True)  # noqa: DJ001 - null is "no cursor"
     losses = models.JSONField(default=dict)

@@ -1,0 +1,107 @@
+"""How a source table stands: the writes that `sync` needs, each one conditional statement of the caller's transaction.
+
+`fence` guards them: raised at every start, cancel and reset of a run, so that only the newest start may write.
+"""
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import F
+
+from hedgerow.core.clock import now
+from hedgerow.core.ids import uuid7
+from hedgerow.sources.models import Source, SourceTable
+from hedgerow.warehouse.models import Table
+
+RUNNING = "Running"
+
+
+def accept(source_table: SourceTable) -> None:
+    """A run has been accepted: the status says so before it begins (§7.7)."""
+    SourceTable.objects.filter(id=source_table.id).update(status=RUNNING)
+    source_table.status = RUNNING
+
+
+def begin(source_table: SourceTable) -> int:
+    """A run starts: raise the fence. Answers it. The warehouse table's id is fixed before the first byte is written."""
+    SourceTable.objects.filter(id=source_table.id, table_uuid=None).update(table_uuid=uuid7())
+    SourceTable.objects.filter(id=source_table.id).update(fence=F("fence") + 1)
+    source_table.refresh_from_db()
+    return source_table.fence
+
+
+def complete(source_table: SourceTable, fence: int, *, table: Table, synced_at: datetime, cursor: str | None) -> bool:
+    """A run has succeeded. False: a newer start, or a deletion, has taken over, and nothing was changed."""
+    return bool(
+        SourceTable.objects.filter(id=source_table.id, fence=fence, deleted_at=None).update(
+            status="Completed",
+            latest_error=None,
+            last_synced_at=synced_at,
+            table=table,
+            cursor_value=cursor,
+            reload_all=False,
+            unreachable_runs=0,
+        )
+    )
+
+
+def fail(source_table: SourceTable, fence: int, message: str, *, switch_off: bool, unreachable: bool) -> bool:
+    """A run has failed; `switch_off` stops the schedule until a person acts (§9.5). False as in `complete`."""
+    mine = SourceTable.objects.filter(id=source_table.id, fence=fence, deleted_at=None)
+    changed = bool(
+        mine.update(
+            status="Failed",
+            latest_error=message,
+            unreachable_runs=F("unreachable_runs") + 1 if unreachable else 0,
+        )
+    )
+    if changed and switch_off:
+        mine.filter(should_sync=True).update(should_sync=False, switched_off_by_engine=True)
+    return changed
+
+
+def cancel(source_table: SourceTable) -> None:
+    """A run was cancelled by a person (§9.7): its start may not write any more."""
+    SourceTable.objects.filter(id=source_table.id).update(status="Cancelled", latest_error=None, fence=F("fence") + 1)
+
+
+def reload_all(source_table: SourceTable) -> None:
+    """The next run reads everything afresh (§8.5 resync); what is there stays until it is complete."""
+    SourceTable.objects.filter(id=source_table.id).update(reload_all=True, cursor_value=None)
+
+
+def forget_data(source_table: SourceTable) -> None:
+    """The table's data is gone (§8.5 delete_data): no table, no cursor, no status; the settings stay."""
+    SourceTable.objects.filter(id=source_table.id).update(
+        table=None,
+        table_uuid=None,
+        last_synced_at=None,
+        status=None,
+        latest_error=None,
+        cursor_value=None,
+        reload_all=False,
+        fence=F("fence") + 1,
+    )
+
+
+def retire_tables(ids: Iterable[uuid.UUID]) -> None:
+    """Soft-delete source tables: invisible at once, their settings kept for a revival (§8.5, §9.6)."""
+    SourceTable.objects.filter(id__in=list(ids)).update(
+        deleted_at=now(),
+        should_sync=False,
+        switched_off_by_engine=False,
+        table=None,
+        table_uuid=None,
+        last_synced_at=None,
+        status=None,
+        latest_error=None,
+        cursor_value=None,
+        reload_all=False,
+        fence=F("fence") + 1,
+    )
+
+
+def retire_source(source: Source) -> None:
+    """Soft-delete a source and erase its stored settings, secrets included (§7.5)."""
+    Source.objects.filter(id=source.id).update(deleted_at=now(), sealed_settings="")

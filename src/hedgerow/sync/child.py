@@ -1,0 +1,29 @@
+"""What runs in a process of its own. Forked from a process that has everything imported; dies with its worker."""
+
+import sys
+from typing import Final
+
+from hedgerow.core import processes
+
+DONE: Final = 0
+RETRY: Final = 75
+
+
+def sync(run_id: str, fence: int) -> None:
+    """Work on one start of a run, then exit with DONE (the database has been told) or RETRY."""
+    processes.die_with_parent()
+    from django.conf import settings
+
+    from hedgerow.sync import run
+
+    sys.exit(run.execute(run_id, fence, settings.CONFIG))
+
+
+def erase(location: str) -> None:
+    """Erase a dropped table's data."""
+    processes.die_with_parent()
+    from django.conf import settings
+
+    from hedgerow.lake.storage import Storage
+
+    Storage(settings.CONFIG.storage).delete(location)

@@ -1,0 +1,184 @@
+"""One run from start to end: the only file that knows the order.
+
+    discover → plan → read ─► write (one Delta commit carrying run, fence and cursor) → tell the database
+
+What if the process dies here? Before the commit nothing is visible and the next start begins again. After the
+commit the Delta log itself says "this run is in, and the cursor is here": the next start only tells the database.
+"""
+
+import logging
+from contextlib import closing
+
+from hedgerow.connectors import registry
+from hedgerow.connectors.contract import Connector, Cursor, Loss, Reach, Reading, ReadRequest
+from hedgerow.connectors.contract import SourceTable as SeenTable
+from hedgerow.core.config import Config
+from hedgerow.core.errors import AppError, ConflictError, KeyRequiredError, MissingError, SourceQueryError
+from hedgerow.core.secrets import scrub
+from hedgerow.lake import maintain, read, write
+from hedgerow.lake.storage import Storage
+from hedgerow.sources import discovery, settings
+from hedgerow.sources.models import SourceTable
+from hedgerow.sync import endings, policy
+from hedgerow.sync import plan as planning
+from hedgerow.sync.child import DONE, RETRY
+from hedgerow.sync.endings import Outcome
+from hedgerow.sync.erasing import location_of
+from hedgerow.sync.models import Run, RunStatus
+from hedgerow.sync.pipe import ReadAhead
+from hedgerow.sync.plan import Mark, Plan, Write
+from hedgerow.sync.progress import Counter, Superseded
+from hedgerow.sync.progress import write as tell
+
+log = logging.getLogger(__name__)
+
+TIDY_EVERY = 10
+"""A table is tidied after every so many versions."""
+
+
+def execute(run_id: str, fence: int, config: Config) -> int:
+    """Work on a run that was started with `fence`. Answers the exit code: DONE (told the database), or RETRY."""
+    run = Run.objects.select_related("source_table__source__project").get(id=run_id)
+    if run.status != RunStatus.RUNNING or run.fence != fence:
+        return DONE
+    storage = Storage(config.storage)
+    try:
+        outcome = _bring_up_to_date(run, storage, config)
+        endings.complete(run, outcome)
+    except (Superseded, ConflictError):
+        log.info("Run %s was taken over or cancelled; this start ends without a word", run.id)
+        return DONE
+    except Exception as error:
+        return _tell_failed(run, error)
+    log.info("Run %s of %s completed: %d rows", run.id, run.source_table.name, outcome.rows)
+    _tidy(run, storage, outcome)
+    return DONE
+
+
+def _bring_up_to_date(run: Run, storage: Storage, config: Config) -> Outcome:
+    source_table = run.source_table
+    location = location_of(source_table)
+    known = read.state(storage, location)
+    if known and known.run == str(run.id):
+        return Outcome(run.rows_synced, known.version, known.row_count, known.columns, Mark.load(known.cursor))
+    connector = _connector(source_table.source.source_type)
+    seen = _discover(source_table, connector, Reach(config.egress))
+    wanted = planning.Wanted(
+        sync_type=source_table.sync_type or "",
+        cursor_field=source_table.cursor_field,
+        key=planning.merge_key(source_table.key_columns, seen),
+        reload_all=source_table.reload_all,
+    )
+    plan = planning.make(wanted, exists=known is not None, mark=Mark.load(known.cursor) if known else None)
+    if plan.find_mark and plan.cursor_field:
+        found = read.maximum(storage, location, plan.cursor_field)
+        plan = Plan(plan.write, plan.cursor_field, found, key=plan.key) if found else planning.without_mark(plan)
+    return _copy(run, plan, connector, storage, config)
+
+
+def _discover(source_table: SourceTable, connector: Connector, reach: Reach) -> SeenTable:
+    """Compare the whole source with what is known of it (§9.6). Raises MissingError when this table is gone."""
+    source = source_table.source
+    tables = connector.tables(settings.opened(source), reach)
+    discovery.apply(source, tables)
+    seen = next((t for t in tables if t.name == source_table.name), None)
+    if seen is None:
+        raise MissingError(f'Table "{source_table.name}" does not exist in the source.')
+    return seen
+
+
+def _copy(run: Run, plan: Plan, connector: Connector, storage: Storage, config: Config) -> Outcome:
+    """Read what the plan says and write it in one commit."""
+    source_table = run.source_table
+    opened = settings.opened(source_table.source)
+    reach = Reach(config.egress)
+    if plan.check_key and not connector.check_key(opened, reach, source_table.name, plan.key):
+        raise KeyRequiredError("The primary keys for this table are not unique")
+    tell(run, stage="reading", cursor_from=plan.after, rows_synced=0)
+    request = ReadRequest(
+        table=source_table.name,
+        cursor=_cursor(source_table, plan),
+        key=plan.key,
+        memory_mib=config.sync_memory_mib,
+    )
+    counter = Counter(run)
+    with connector.read(opened, reach, request) as reading, closing(ReadAhead(reading.batches)) as batches:
+        marks: list[Mark | None] = []
+
+        def finish() -> write.CommitFacts:
+            mark = _mark(plan, reading)
+            marks.append(mark)
+            tell(run, stage="committing", rows_synced=counter.rows, losses=_losses(reading.losses))
+            return write.CommitFacts(str(run.id), run.fence, mark.dump() if mark else None)
+
+        writer = {Write.REPLACE: write.replace, Write.APPEND: write.append, Write.MERGE: write.merge}[plan.write]
+        extra = {"key": plan.key} if plan.write is Write.MERGE else {}
+        written = writer(storage, location_of(source_table), reading.schema, batches, finish, counter.add, **extra)
+    return Outcome(written.rows, written.version, written.row_count, written.columns, marks[-1])
+
+
+def _connector(source_type: str) -> Connector:
+    try:
+        return registry.get(source_type)
+    except KeyError:
+        raise SourceQueryError(
+            f"This server has no connector for {source_type}.",
+            hint="Install a version of Hedgerow that has it, or delete the source.",
+        ) from None
+
+
+def _cursor(source_table: SourceTable, plan: Plan) -> Cursor | None:
+    if not plan.cursor_field or not source_table.cursor_field_type:
+        return None
+    return Cursor(plan.cursor_field, source_table.cursor_field_type, plan.after)
+
+
+def _mark(plan: Plan, reading: Reading) -> Mark | None:
+    """The greatest cursor value now in the table: what was read, else where this run began."""
+    value = reading.cursor_to if reading.cursor_to is not None else plan.after
+    return Mark(plan.cursor_field, value) if plan.cursor_field and value is not None else None
+
+
+def _losses(losses: dict[str, Loss]) -> dict[str, dict[str, object]]:
+    return {column: {"count": loss.count, "reason": loss.reason} for column, loss in losses.items() if loss.count}
+
+
+def _tell_failed(run: Run, error: Exception) -> int:
+    """Decide, tell the database, and answer the exit code."""
+    source_table = run.source_table
+    decision = policy.decide(
+        _scrubbed(source_table, error),
+        sync_type=str(source_table.sync_type),
+        attempt=run.attempts,
+        waited=run.waited_seconds,
+        unreachable_before=source_table.unreachable_runs,
+    )
+    if isinstance(error, AppError):
+        log.warning("Run %s of %s: %s", run.id, source_table.name, error.code)
+    else:
+        log.error("Run %s of %s met an unexpected error", run.id, source_table.name, exc_info=error)
+    try:
+        if isinstance(decision, policy.Retry):
+            waited = run.waited_seconds + decision.delay
+            tell(run, stage="waiting", next_delay=decision.delay, waited_seconds=waited)
+            return RETRY
+        endings.fail(run, decision)
+    except Superseded:
+        return DONE
+    return DONE
+
+
+def _scrubbed(source_table: SourceTable, error: Exception) -> Exception:
+    """The error with every stored secret out of its text (§6.4)."""
+    if isinstance(error, AppError):
+        error.message = scrub(error.message, settings.secrets_of(source_table.source))
+    return error
+
+
+def _tidy(run: Run, storage: Storage, outcome: Outcome) -> None:
+    """Keep the table in order now and then. The run has ended well; what fails here is only logged."""
+    if outcome.version % TIDY_EVERY == 0:
+        try:
+            maintain.tidy(storage, location_of(run.source_table))
+        except Exception:
+            log.exception("Could not tidy the table of run %s; it is tried again later", run.id)
