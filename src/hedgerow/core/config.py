@@ -54,6 +54,7 @@ class Config:
     query_processes: int = _setting(2, "Queries that run at once in one server.")
     threads: int = _setting(16, "Requests the server answers at once.")
     log_level: str = _setting("info", "How much is logged.", choices=("debug", "info", "warning", "error"))
+    log_format: str = _setting("text", "How a line of the log is written.", choices=("text", "json"))
     origin: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -67,13 +68,25 @@ class Config:
         return self.storage_url or str(self.data_dir / "tables")
 
 
-def settings() -> list[tuple[str, Any, str, bool]]:
-    """(variable, default, sentence, secret) of every setting, in order; for docs and `doctor`."""
-    return [
-        (f"HEDGEROW_{f.name.upper()}", f.default, f.metadata["sentence"], f.metadata["secret"])
-        for f in fields(Config)
-        if f.name != "origin"
-    ]
+@dataclass(frozen=True)
+class Setting:
+    """What there is to know about one setting, for docs and `doctor`."""
+
+    name: str
+    default: Any
+    sentence: str
+    choices: tuple[str, ...]
+    secret: bool
+
+    @property
+    def variable(self) -> str:
+        """The environment variable it is read from."""
+        return f"HEDGEROW_{self.name.upper()}"
+
+
+def settings() -> list[Setting]:
+    """Every setting, in order."""
+    return [Setting(f.name, f.default, **f.metadata) for f in fields(Config) if f.name != "origin"]
 
 
 def load(environ: Mapping[str, str] | None = None) -> Config:
