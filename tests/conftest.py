@@ -11,7 +11,7 @@ for _name in [n for n in os.environ if n.startswith("HEDGEROW_")]:
     del os.environ[_name]
 os.environ["HEDGEROW_DATA_DIR"] = str(_DATA)
 
-pytest_plugins = ["tests.support.fixtures_postgres"]
+pytest_plugins = ["tests.support.fixtures_postgres", "tests.support.people"]
 
 
 @pytest.fixture(scope="session")

@@ -56,5 +56,24 @@ INSTALLED_APPS = [
     "hedgerow.sync",
     "hedgerow.api",
 ]
-MIDDLEWARE: list[str] = []
+MIDDLEWARE = [
+    "hedgerow.api.middleware.Outermost",
+    "hedgerow.api.middleware.CrossOrigin",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+]
+REST_FRAMEWORK = {
+    "EXCEPTION_HANDLER": "hedgerow.api.errors.handler",
+    "UNAUTHENTICATED_USER": None,
+    "UNAUTHENTICATED_TOKEN": None,
+    "DEFAULT_SCHEMA_CLASS": "hedgerow.api.schema.ContractSchema",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+}
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CONFIG.public_url.startswith("https://")
+CSRF_TRUSTED_ORIGINS = [origin.strip() for origin in CONFIG.cors_origins.split(",") if origin.strip()]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
 LOGGING_CONFIG = None

@@ -1,0 +1,103 @@
+"""What holds for every answer: request ids, safe headers, CORS, optional slashes, proxies (§1, §7, §13)."""
+
+import re
+from collections.abc import Callable
+from ipaddress import ip_address, ip_network
+from typing import Final
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
+
+from hedgerow.core.ids import uuid7
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+_SANE_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_ALLOWED_METHODS: Final = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
+_ALLOWED_HEADERS: Final = "accept, authorization, content-type, idempotency-key, x-csrftoken, x-request-id"
+_SHOWN_HEADERS: Final = (
+    "Content-Disposition, Idempotency-Replayed, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, "
+    "Retry-After, WWW-Authenticate, X-Request-Id"
+)
+
+
+def names(setting: str) -> list[str]:
+    """A setting's parts between commas."""
+    return [part.strip() for part in setting.split(",") if part.strip()]
+
+
+class Outermost:
+    """First in, last out: the address as the client wrote it, the trailing slash, and headers on every answer."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        try:
+            self.proxies = [ip_network(name, strict=False) for name in names(settings.CONFIG.trusted_proxies)]
+        except ValueError as error:
+            raise ImproperlyConfigured(f"HEDGEROW_TRUSTED_PROXIES: {error}") from error
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        self.unwrap_proxy(request)
+        if request.path_info.startswith(("/api/", "/_")) and not request.path_info.endswith("/"):
+            request.path_info += "/"
+        sent = request.META.get("HTTP_X_REQUEST_ID", "")
+        request_id = sent if _SANE_ID.fullmatch(sent) else str(uuid7())
+        request.META["HTTP_X_REQUEST_ID"] = request_id
+        response = self.get_response(request)
+        response.headers["X-Request-Id"] = request_id
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        if request.path_info.startswith("/api/"):
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    def unwrap_proxy(self, request: HttpRequest) -> None:
+        """Forwarded headers count from trusted proxies only; nobody further in sees them."""
+        client = request.META.get("REMOTE_ADDR", "")
+        hops = names(request.META.pop("HTTP_X_FORWARDED_FOR", ""))
+        host = names(request.META.pop("HTTP_X_FORWARDED_HOST", ""))
+        scheme = names(request.META.pop("HTTP_X_FORWARDED_PROTO", ""))
+        if not self.trusted(client):
+            return
+        while hops and self.trusted(client):
+            client = hops.pop()
+        request.META["REMOTE_ADDR"] = client
+        if host:
+            request.META["HTTP_HOST"] = host[-1]
+        if scheme and scheme[-1] in ("http", "https"):
+            request.META["wsgi.url_scheme"] = scheme[-1]
+
+    def trusted(self, address: str) -> bool:
+        """Whether a proxy that counts has this address."""
+        try:
+            return bool(self.proxies) and any(ip_address(address) in network for network in self.proxies)
+        except ValueError:
+            return False
+
+
+class CrossOrigin:
+    """CORS below /api/: any origin without cookies, configured origins with them."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        origin = request.META.get("HTTP_ORIGIN", "")
+        if not request.path_info.startswith("/api/"):
+            return self.get_response(request)
+        response = HttpResponse() if origin and request.method == "OPTIONS" else self.get_response(request)
+        if origin in names(settings.CONFIG.cors_origins):
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Allow-Credentials"] = "true"
+        else:
+            response.headers["Access-Control-Allow-Origin"] = "*"
+        patch_vary_headers(response, ["Origin"])
+        if origin and request.method == "OPTIONS":
+            response.headers["Access-Control-Allow-Methods"] = _ALLOWED_METHODS
+            response.headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
+            response.headers["Access-Control-Max-Age"] = "86400"
+            response.headers["Content-Length"] = "0"
+        else:
+            response.headers["Access-Control-Expose-Headers"] = _SHOWN_HEADERS
+        return response
