@@ -13,7 +13,8 @@ class Source(models.Model):
     """One connection (the contract's ExternalDataSource).
 
     `prefix` is as given; `prefix_key` is what makes it unique: lower case, without trailing underscores (§5.2).
-    `sealed_settings` is opened only by `sources.settings`; deleting the source empties it.
+    `sealed_settings` is opened only by `sources.settings`; deleting the source empties it. `last_run_at` is when its
+    newest completed run began.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -26,6 +27,7 @@ class Source(models.Model):
     settings_version = models.PositiveIntegerField(default=0)
     revenue_enabled = models.BooleanField(default=False)
     revenue_include_invoiceless_charges = models.BooleanField(default=True)
+    last_run_at = models.DateTimeField(null=True)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(auto_now=True)

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db.models import F
+from django.db.models import F, Q
 
 from hedgerow.core.clock import now
 from hedgerow.core.ids import uuid7
@@ -33,7 +33,7 @@ def begin(source_table: SourceTable) -> int:
 
 def complete(source_table: SourceTable, fence: int, *, table: Table, synced_at: datetime, cursor: str | None) -> bool:
     """A run has succeeded. False: a newer start, or a deletion, has taken over, and nothing was changed."""
-    return bool(
+    changed = bool(
         SourceTable.objects.filter(id=source_table.id, fence=fence, deleted_at=None).update(
             status="Completed",
             latest_error=None,
@@ -44,6 +44,10 @@ def complete(source_table: SourceTable, fence: int, *, table: Table, synced_at: 
             unreachable_runs=0,
         )
     )
+    if changed:
+        older = Q(last_run_at=None) | Q(last_run_at__lt=synced_at)
+        Source.objects.filter(older, id=source_table.source_id).update(last_run_at=synced_at)
+    return changed
 
 
 def fail(source_table: SourceTable, fence: int, message: str, *, switch_off: bool, unreachable: bool) -> bool:
