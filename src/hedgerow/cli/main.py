@@ -34,3 +34,6 @@ def main() -> None:
 
 for _command in (serve, worker, migrate, doctor, backup, demo, admin):
     main.add_command(_command)
+
+if __name__ == "__main__":
+    main()

@@ -36,7 +36,7 @@ def doing(what: str, which: str) -> Iterator[None]:
     try:
         yield
     except AppError as error:
-        raise CommandError(what, which, error.message, error.hint, f"{_ERRORS_PAGE}#{error.code}") from error
+        raise CommandError(what, which, error.message, error.hint, f"{_ERRORS_PAGE}#{type(error).code}") from error
 
 
 def json_option(command: F) -> F:

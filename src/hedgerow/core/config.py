@@ -8,10 +8,12 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final
 
 SECRET_KEY_FILE: Final = "secret_key"  # noqa: S105 - a file name
+_STARTS: Final = {"database_url": ("postgresql://", "postgres://"), "public_url": ("http://", "https://")}
 
 
 class ConfigError(Exception):
@@ -178,4 +180,21 @@ def _convert(variable: str, name: str, text: str) -> Any:
         if number < 0 or (number == 0 and name != "port"):
             raise ConfigError(f"{variable}={text!r}: a number above 0 is needed.")
         return number
-    return Path(text) if isinstance(default, Path) else text
+    return Path(text) if isinstance(default, Path) else _checked(variable, name, text)
+
+
+def _checked(variable: str, name: str, text: str) -> str:
+    """Texts that must have a certain form."""
+    if not text:
+        return text
+    if name == "trusted_proxies":
+        for part in text.split(","):
+            try:
+                ip_network(part.strip(), strict=False)
+            except ValueError:
+                raise ConfigError(f"{variable}: {part.strip()!r} is not an address or network.") from None
+    for setting, starts in _STARTS.items():
+        if name == setting and not text.startswith(starts):
+            # The value is not shown: a database's address holds its password.
+            raise ConfigError(f"{variable}: it must begin with {' or '.join(starts)}.")
+    return text

@@ -80,5 +80,6 @@ def configure(level: str, *, as_json: bool) -> None:
     handler.setFormatter(_Line(as_json=as_json))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
-    # Each refused connection and each full queue is a line of theirs; they say nothing a person could act on.
-    logging.getLogger("waitress").setLevel(max(logging.ERROR, logging.getLogger().level))
+    # One line each for refused connections, full queues and answers of 4xx: nothing a person could act on.
+    for chatty in ("waitress", "django.request"):
+        logging.getLogger(chatty).setLevel(max(logging.ERROR, logging.getLogger().level))

@@ -17,6 +17,7 @@ from typing import Final
 from hedgerow.core.config import SECRET_KEY_FILE, Config
 from hedgerow.core.errors import BadRequestError, ConflictError
 from hedgerow.lake import copy as lake_copy
+from hedgerow.lake.storage import Storage
 from hedgerow.server.boot import only_one
 from hedgerow.warehouse.models import Table
 
@@ -42,7 +43,7 @@ def back_up(config: Config, target: Path) -> Made:
     changed too fast or another backup is being made.
     """
     _refuse(config, target)
-    in_folder = "://" not in config.storage
+    in_folder = Storage(config.storage).is_local
     beside = Path(config.storage) if in_folder else config.data_dir
     beside.mkdir(parents=True, exist_ok=True)
     with only_one(config, "backup"):

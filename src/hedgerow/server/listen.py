@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from waitress.channel import HTTPChannel
@@ -12,7 +13,6 @@ from waitress.wasyncore import close_all, dispatcher, loop
 
 from hedgerow.core.config import Config
 from hedgerow.core.errors import ConflictError
-from hedgerow.server.wsgi import App
 
 DRAIN_SECONDS: Final = 10.0
 BODY_LIMIT: Final = 20 * 1024 * 1024
@@ -49,7 +49,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
 class Listener:
     """Answers requests from `run()` until `stop()`, which may be called from a signal handler."""
 
-    def __init__(self, app: App, config: Config) -> None:
+    def __init__(self, app: Callable[..., Any], config: Config) -> None:
         """Take the address. Raises ConflictError when it cannot be had."""
         self._sockets: dict[int, Any] = {}
         self._stopping = threading.Event()
@@ -63,7 +63,7 @@ class Listener:
                 ident="hedgerow",
                 max_request_body_size=_READ_LIMIT,
                 connection_limit=1000,
-                clear_untrusted_proxy_headers=False,  # ForwardedHeaders does it, for several proxies
+                clear_untrusted_proxy_headers=False,  # the application knows the proxies to trust
             )
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
