@@ -13,14 +13,16 @@ import threading
 from functools import cache
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
-from multiprocessing.context import ForkServerContext
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.forkserver import ensure_running
+from types import ModuleType
 from typing import Final
 
 PRELOAD: Final = ["hedgerow.lake.preload", "hedgerow.sync.preload"]
 """Imported once by the helper. Absent rooms are passed over by the standard library."""
 
 _PR_SET_PDEATHSIG: Final = 1
+_starting = threading.Lock()
 
 
 @cache
@@ -35,6 +37,20 @@ def warm_up() -> None:
     """Start the helper now, so that the first run does not wait for its imports."""
     forkserver_context()
     ensure_running()
+
+
+def start(process: ForkServerProcess) -> None:
+    """Start a process without running the server's own `__main__` in it, as the standard library would.
+
+    That may be a test runner or the command line: slow to import, and nothing a process of ours needs.
+    """
+    with _starting:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            process.start()
+        finally:
+            sys.modules["__main__"] = main
 
 
 def die_with_parent() -> None:

@@ -1,0 +1,153 @@
+"""One query over given tables, from text to rows. Runs only inside a query process (`lake.pool`).
+
+Each query gets a DuckDB database of its own, in memory and empty but for one view for each table it names. A view
+reads exactly the Parquet files of one version; before the query is looked at, all other files, the network, extensions
+and settings are closed for good (`lock_configuration`). `lake.guard` says what may be in the SQL.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import duckdb
+
+from hedgerow.core.errors import AppError, BadRequestError, BrokenError
+from hedgerow.lake import dialect, guard, read, results
+from hedgerow.lake.storage import Storage
+
+THREADS: Final = 2
+_CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "threads": THREADS,
+    "temp_directory": "",
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "python_enable_replacements": False,
+}
+_UNRESOLVED: Final = re.compile(r'(?:Referenced column|does not have a column named|Referenced table) "(.*?)"')
+
+_USERS_FAULT: Final = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.ConversionException,
+    duckdb.InvalidInputException,
+    duckdb.InvalidTypeException,
+    duckdb.NotImplementedException,
+    duckdb.OutOfRangeException,
+    duckdb.ParserException,
+    duckdb.SyntaxException,
+    duckdb.TypeMismatchException,
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`rows` the answer may hold at most, `seconds` until the query is stopped, `memory_mib` it may use."""
+
+    rows: int = 50_000
+    seconds: float = 10.0
+    memory_mib: int = 512
+
+
+@dataclass(frozen=True)
+class Result:
+    """An answer; every value as JSON can carry it (`lake.results`). `sql` is the text as run.
+
+    `tables` are the names of the tables read; `stable` says that the same data always give the same answer.
+    """
+
+    columns: list[str]
+    types: list[list[str]]
+    rows: list[list[Any]]
+    has_more: bool
+    limit: int
+    offset: int
+    sql: str
+    tables: list[str]
+    stable: bool
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """An empty database in memory, not yet closed to the outside."""
+    connection = duckdb.connect(":memory:", config=_CONFIG)
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def run(
+    connection: duckdb.DuckDBPyConnection,
+    storage: Storage,
+    sql: str,
+    values: Mapping[str, Any],
+    tables: Mapping[str, str],
+    limits: Limits,
+) -> Result:
+    """Answer one query on a fresh `connection`. `tables` are all that may be read: name → location.
+
+    Raises BadRequestError for everything the caller can change, BrokenError for the rest.
+    """
+    query = dialect.translate(sql, values, tables.__contains__, limits.rows)
+    try:
+        _prepare(connection, storage, {name: tables[name] for name in query.tables}, limits)
+        stable = guard.check(connection, query.sql, query.tables)
+        columns, types, rows, has_more = results.fetch(connection, query.sql, query.limit)
+    except duckdb.Error as error:
+        raise _explain(error, limits) from error
+    except MemoryError as error:
+        raise _out_of_memory(limits) from error
+    return Result(columns, types, rows, has_more, query.limit, query.offset, query.sql, sorted(query.tables), stable)
+
+
+def to_json(result: Result) -> dict[str, Any]:
+    """The result as plain data."""
+    return asdict(result)
+
+
+def _prepare(
+    connection: duckdb.DuckDBPyConnection, storage: Storage, tables: Mapping[str, str], limits: Limits
+) -> None:
+    """Views over one version of each table; then every door is shut."""
+    snapshots = {name: _snapshot(storage, name, location) for name, location in tables.items()}
+    files = [uri for snapshot in snapshots.values() for uri in snapshot.uris]
+    connection.execute(f"SET memory_limit = '{limits.memory_mib}MiB'")
+    connection.execute(f"SET allowed_paths = {_list(files)}")
+    connection.execute("SET enable_external_access = false")
+    for name, snapshot in snapshots.items():
+        columns = ", ".join(f"CAST({_quoted(c.name)} AS {c.duckdb}) AS {_quoted(c.name)}" for c in snapshot.columns)
+        connection.execute(
+            f"CREATE VIEW {_quoted(name)} AS SELECT {columns} FROM read_parquet({_list(snapshot.uris)})"  # noqa: S608
+        )
+    connection.execute("SET lock_configuration = true")
+
+
+def _snapshot(storage: Storage, name: str, location: str) -> read.Snapshot:
+    found = read.files(storage, location)
+    if found is None:
+        raise BrokenError(f"The data of the table {name} is gone from {location}.")
+    return found
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _list(texts: list[str]) -> str:
+    return "[" + ", ".join("'" + text.replace("'", "''") + "'" for text in texts) + "]"
+
+
+def _explain(error: duckdb.Error, limits: Limits) -> AppError:
+    """DuckDB's error as ours. Only kinds that speak of the query itself are shown; files and bugs are not."""
+    text = str(error).split("\n\nLINE ")[0].split("\n\nCandidate")[0]
+    text = text.split(" Error: ", 1)[-1].strip()
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return _out_of_memory(limits)
+    if unresolved := _UNRESOLVED.search(text):
+        return BadRequestError(f"Unable to resolve field: {unresolved.group(1)}")
+    if isinstance(error, _USERS_FAULT):
+        return BadRequestError(text)
+    return BrokenError(f"The query failed: {error}")
+
+
+def _out_of_memory(limits: Limits) -> BadRequestError:
+    return BadRequestError(f"The query needs more memory than the limit of {limits.memory_mib} MiB.")
