@@ -4,6 +4,7 @@ A secret may come from `HEDGEROW_X` or from a file named by `HEDGEROW_X_FILE`. A
 `HEDGEROW_` variable stops the start with the name, the value seen, and what is allowed.
 """
 
+import math
 import os
 import secrets
 from collections.abc import Mapping
@@ -13,6 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 SECRET_KEY_FILE: Final = "secret_key"  # noqa: S105 - a file name
+_LAST_PORT: Final = 65535
+_SWITCH: Final = {"on": True, "1": True, "true": True, "yes": True} | dict.fromkeys(
+    ("off", "0", "false", "no", ""), False
+)
 _STARTS: Final = {"database_url": ("postgresql://", "postgres://"), "public_url": ("http://", "https://")}
 
 
@@ -152,35 +157,29 @@ def _read(variable: str, path: str) -> str:
 
 
 def _convert(variable: str, name: str, text: str) -> Any:
-    spec = next(f for f in fields(Config) if f.name == name)
-    default, choices = spec.default, spec.metadata["choices"]
+    setting = next(s for s in settings() if s.name == name)
     text = text.strip()
-    if choices and text not in choices:
-        raise ConfigError(f"{variable}={text!r}: allowed are {', '.join(choices)}.")
-    if isinstance(default, bool):
-        words = {
-            "on": True,
-            "1": True,
-            "true": True,
-            "yes": True,
-            "off": False,
-            "0": False,
-            "false": False,
-            "no": False,
-            "": False,
-        }
-        if text.lower() not in words:
+    if setting.choices and text not in setting.choices:
+        raise ConfigError(f"{variable}={text!r}: allowed are {', '.join(setting.choices)}.")
+    if isinstance(setting.default, bool):
+        if text.lower() not in _SWITCH:
             raise ConfigError(f"{variable}={text!r}: allowed are on and off.")
-        return words[text.lower()]
-    if isinstance(default, int | float):
-        try:
-            number = type(default)(text)
-        except ValueError:
-            raise ConfigError(f"{variable}={text!r}: a number is needed.") from None
-        if number < 0 or (number == 0 and name != "port"):
-            raise ConfigError(f"{variable}={text!r}: a number above 0 is needed.")
-        return number
-    return Path(text) if isinstance(default, Path) else _checked(variable, name, text)
+        return _SWITCH[text.lower()]
+    if isinstance(setting.default, int | float):
+        return _number(variable, name, text, type(setting.default))
+    return Path(text) if isinstance(setting.default, Path) else _checked(variable, name, text)
+
+
+def _number(variable: str, name: str, text: str, kind: type[int] | type[float]) -> float:
+    try:
+        number = kind(text)
+    except ValueError:
+        raise ConfigError(f"{variable}={text!r}: a number is needed.") from None
+    if not math.isfinite(number) or number < 0 or (number == 0 and name != "port"):
+        raise ConfigError(f"{variable}={text!r}: a number above 0 is needed.")
+    if name == "port" and number > _LAST_PORT:
+        raise ConfigError(f"{variable}={text!r}: a port is at most {_LAST_PORT}.")
+    return number
 
 
 def _checked(variable: str, name: str, text: str) -> str:

@@ -22,7 +22,7 @@ _WORDS: Final = r"(?:[\w-]*(?:password|passwd|passphrase|secret|token|api_?key|p
 # Each pattern keeps its first group and masks what follows it.
 _SECRETS: Final = (
     re.compile(r"(\bphx_)[0-9A-Za-z]{8,}"),
-    re.compile(r"(://[^\s:/@]*:)[^\s@]+(?=@)"),
+    re.compile(r"(://[^\s:/@]*:)[^\s/]+(?=@)"),
     re.compile(r"(\b(?:bearer|basic)\s+)[^\s\"',;]+", re.IGNORECASE),
     re.compile(
         rf"(\b{_WORDS}[\"']?\s*[=:]\s*)(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s,;&)}}\]]+)", re.IGNORECASE
