@@ -312,7 +312,7 @@ class ExternalDataSourceView(ProjectView):
         return self._to_dict(found)
 
     def _to_dict(self, source: Source) -> dict[str, Any]:
-        tables = source.live_tables
+        tables = queries.tables_of(source)
         return {
             "id": str(source.id),
             "created_at": timestamp(source.created_at),

@@ -196,7 +196,7 @@ def _name(value: object, field: str) -> str | None:
     """The name of a column, blanks kept; null and empty are none."""
     if value is None or value == "":
         return None
-    if not isinstance(value, str) or not inputs.is_text(value):
+    if not isinstance(value, str):
         raise BadRequestError("Not a valid string.", field=field)
     return value
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from hedgerow.connectors.spec import Field, Input, Option, Select, Spec, SSHTunnel, SwitchGroup
 from hedgerow.core.errors import BadRequestError
-from hedgerow.sources.inputs import is_text, to_boolean
+from hedgerow.sources.inputs import to_boolean
 
 Path = tuple[str, ...]
 
@@ -168,7 +168,7 @@ def _switch(name: str, raw: object, problems: list[str]) -> bool:
 
 
 def _text(name: str, raw: object, problems: list[str]) -> str | None:
-    if isinstance(raw, str) and is_text(raw):
+    if isinstance(raw, str):
         return raw
     problems.append(f"Field '{name}' must be a string")
     return None

@@ -1,4 +1,7 @@
-"""Checks of single values in a request, with the contract's texts and codes (external_data_sources.md §1.3)."""
+"""Checks of single values in a request, with the contract's texts and codes (external_data_sources.md §1.3).
+
+Texts with NUL characters or lone surrogates never come this far: the API's parsers refuse them.
+"""
 
 import re
 from collections.abc import Collection
@@ -11,18 +14,13 @@ _TIME: Final = re.compile(r"([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?")
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
-def is_text(value: object) -> bool:
-    """Whether the value is a string that every database and encoding can hold: no NUL, no lone surrogate."""
-    return isinstance(value, str) and "\0" not in value and not any("\ud800" <= c <= "\udfff" for c in value)
-
-
 def text(value: object, field: str, *, max_length: int | None = None) -> str | None:
     """The value as trimmed text, None for null. Raises BadRequestError."""
     if value is None:
         return None
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = str(value)
-    if not isinstance(value, str) or not is_text(value):
+    if not isinstance(value, str):
         raise BadRequestError("Not a valid string.", field=field)
     value = value.strip()
     if max_length is not None and len(value) > max_length:
@@ -63,13 +61,12 @@ def choice(value: object, choices: Collection[str], field: str) -> str:
     """One of the choices. Raises BadRequestError."""
     if isinstance(value, str) and value in choices:
         return value
-    raise BadRequestError(f'"{shown(value)}" is not a valid choice.', field=field, code="invalid_choice")
+    raise not_a_choice(value, field)
 
 
-def shown(value: object) -> str:
-    """A value of a request as it may stand in an error text."""
-    written = str(value)[:200]
-    return written if is_text(written) else ascii(written)[1:-1]
+def not_a_choice(value: object, field: str) -> BadRequestError:
+    """The refusal of a value outside an enumeration."""
+    return BadRequestError(f'"{str(value)[:200]}" is not a valid choice.', field=field, code="invalid_choice")
 
 
 def time_of_day(value: object) -> time | None:
@@ -79,7 +76,8 @@ def time_of_day(value: object) -> time | None:
     match = _TIME.fullmatch(value) if isinstance(value, str) else None
     try:
         if match:
-            return time(*(int(part or 0) for part in match.groups()))
+            hour, minute, second = (int(part or 0) for part in match.groups())
+            return time(hour, minute, second)
     except ValueError:
         pass
     raise BadRequestError("Invalid sync time of day", field="sync_time_of_day")

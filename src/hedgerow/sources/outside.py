@@ -31,7 +31,7 @@ def connector_of(source_type: str) -> Connector:
 
 def reach() -> Reach:
     """Which hosts this server may connect to."""
-    return Reach(django_settings.CONFIG.egress)
+    return Reach("public" if django_settings.CONFIG.egress == "public" else "private")
 
 
 def connect(connector: Connector, raw: Mapping[str, Any]) -> dict[str, Any]:

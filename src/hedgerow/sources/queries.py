@@ -20,6 +20,12 @@ def live_sources(project: Project) -> QuerySet[Source]:
     )
 
 
+def tables_of(source: Source) -> list[SourceTable]:
+    """The live tables of a source that `live_sources` has loaded."""
+    loaded: list[SourceTable] = source.live_tables  # type: ignore[attr-defined] # the prefetch above sets it
+    return loaded
+
+
 def live_tables(project: Project, source_id: UUID | None = None) -> QuerySet[SourceTable]:
     """Tables of live sources of the project (or of one of them), newest first."""
     tables = SourceTable.objects.filter(source__project=project, source__deleted_at=None, deleted_at=None)
@@ -48,4 +54,4 @@ def search_tables(tables: QuerySet[SourceTable], terms: str) -> QuerySet[SourceT
 
 def _terms(text: str) -> list[str]:
     """Terms are split at blanks. `iregex` and not `icontains`: SQLite's LIKE knows only ASCII letters' other case."""
-    return [t for t in text.replace("\0", " ").encode(errors="ignore").decode().split() if t][:20]
+    return text.split()[:20]

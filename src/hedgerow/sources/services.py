@@ -80,7 +80,7 @@ def known_type(value: object) -> str:
     """A name of §15. Raises BadRequestError with code invalid_choice."""
     if isinstance(value, str) and registry.is_known(value):
         return value
-    raise BadRequestError(f'"{inputs.shown(value)}" is not a valid choice.', field="source_type", code="invalid_choice")
+    raise inputs.not_a_choice(value, "source_type")
 
 
 def _with_payload(data: Mapping[str, Any]) -> dict[str, Any]:

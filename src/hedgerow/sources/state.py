@@ -11,6 +11,7 @@ from django.db.models import F, Q
 
 from hedgerow.core.clock import now
 from hedgerow.core.ids import uuid7
+from hedgerow.sources import naming
 from hedgerow.sources.models import Source, SourceTable
 from hedgerow.warehouse.models import Table
 
@@ -24,11 +25,27 @@ def accept(source_table: SourceTable) -> None:
 
 
 def begin(source_table: SourceTable) -> int:
-    """A run starts: raise the fence. Answers it. The warehouse table's id is fixed before the first byte is written."""
+    """A run starts: raise the fence and answer it. What the run writes to is fixed before its first byte."""
+    if not source_table.table_name:
+        _name_tables(source_table.source)
     SourceTable.objects.filter(id=source_table.id, table_uuid=None).update(table_uuid=uuid7())
     SourceTable.objects.filter(id=source_table.id).update(fence=F("fence") + 1)
     source_table.refresh_from_db()
     return source_table.fence
+
+
+def _name_tables(source: Source) -> None:
+    """Give every table of the source that has none its warehouse name, in order of creation (§5.3).
+
+    Two starts at once wait for each other at the source's row, so no name is given twice.
+    """
+    Source.objects.select_for_update().get(id=source.id)
+    nameless = list(source.source_tables.filter(table_name="").order_by("created_at", "id"))
+    taken = naming.taken_names(source.project_id)
+    for each in nameless:
+        each.table_name = naming.free_name(source, each.name, taken)
+        taken.add(each.table_name)
+    SourceTable.objects.bulk_update(nameless, ["table_name"])
 
 
 def complete(source_table: SourceTable, fence: int, *, table: Table, synced_at: datetime, cursor: str | None) -> bool:
