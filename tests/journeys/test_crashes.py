@@ -46,10 +46,17 @@ def jobs(server: Server, source: Any) -> list[Any]:
     return found
 
 
+def active(database: PostgresDatabase) -> int:
+    """How many queries on the slow view the source is answering."""
+    sql = """select count(*) from pg_stat_activity
+             where query ilike '%%slow%%' and state = 'active' and pid <> pg_backend_pid()"""
+    count: int = database.execute(sql)[0][0]
+    return count
+
+
 def until_reading(server: Server, database: PostgresDatabase) -> None:
     """Until the source database is in the middle of answering."""
-    busy = "select count(*) from pg_stat_activity where query ilike '%%slow%%' and state = 'active' and pid <> pg_backend_pid() and wait_event = 'PgSleep'"
-    server.until(lambda: database.execute(busy)[0][0])
+    server.until(lambda: active(database))
 
 
 def rows(server: Server, table: str = "postgres_slow") -> list[list[Any]]:
@@ -134,8 +141,7 @@ def test_cancelling_stops_the_run_and_the_query_in_the_source(server: Server, da
     (job,) = jobs(server, source)
     assert (job["status"], job["latest_error"]) == ("Cancelled", None)
     assert job["finished_at"]
-    active = "select count(*) from pg_stat_activity where query ilike '%%slow%%' and state = 'active' and pid <> pg_backend_pid()"
-    server.until(lambda: not database.execute(active)[0][0], 5)
+    server.until(lambda: not active(database), 5)
     assert time.monotonic() - began < 5
     assert server.api("GET", f"external_data_schemas/{schema}/")["table"] is None
 

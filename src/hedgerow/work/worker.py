@@ -22,10 +22,10 @@ from multiprocessing.context import ForkServerProcess
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, transaction
 
+from hedgerow.core import processes
 from hedgerow.core.clock import now
 from hedgerow.core.config import Config
 from hedgerow.core.ids import random_base62
-from hedgerow.core.processes import forkserver_context
 from hedgerow.work import beat, kinds, queue
 from hedgerow.work.models import Task, Worker
 
@@ -152,8 +152,10 @@ class WorkerLoop:
         if arguments is None:
             queue.finish(task)
             return
-        process = forkserver_context().Process(target=kind.target, args=arguments, name=task.kind, daemon=True)
-        process.start()
+        process = processes.forkserver_context().Process(
+            target=kind.target, args=arguments, name=task.kind, daemon=True
+        )
+        processes.start(process)
         self._busy.append(_Busy(task, process))
 
     def _settle_ended(self) -> None:
