@@ -45,11 +45,11 @@ class CommitFacts:
 
 @dataclass(frozen=True)
 class DataFile:
-    """One active Parquet file: path relative to the table, bytes, rows."""
+    """One active Parquet file: path relative to the table, bytes, rows (None: its writer did not say)."""
 
     path: str
     size: int
-    rows: int
+    rows: int | None
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def actions_of(table: DeltaTable) -> pa.Table:
 def files_of(table: DeltaTable) -> list[DataFile]:
     """The active files."""
     actions = actions_of(table).select(["path", "size_bytes", "num_records"]).to_pylist()
-    return [DataFile(row["path"], row["size_bytes"], row["num_records"] or 0) for row in actions]
+    return [DataFile(row["path"], row["size_bytes"], row["num_records"]) for row in actions]
 
 
 def facts_of(table: DeltaTable) -> CommitFacts | None:

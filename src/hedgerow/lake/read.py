@@ -78,7 +78,7 @@ def files(storage: Storage, location: str) -> Snapshot | None:
     columns = tuple(Column(f.name, types.duckdb(f.type), types.contract(f.type)) for f in log.schema_of(table))
     active = log.files_of(table)
     base = storage.uri(location)
-    return Snapshot(table.version(), [f"{base}/{f.path}" for f in active], columns, sum(f.rows for f in active))
+    return Snapshot(table.version(), [f"{base}/{f.path}" for f in active], columns, table.count())
 
 
 def maximum(storage: Storage, location: str, column: str) -> str | None:

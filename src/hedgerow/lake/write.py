@@ -1,0 +1,166 @@
+"""Write a run's rows into a table: replace, append or merge, each as one atomic commit.
+
+All three stream: batches go into Parquet files of their own, which nobody sees until one Delta commit names them and
+drops what they replace. A write that fails deletes its files; one that is killed leaves them to `maintain.tidy`.
+
+A table has the columns of its source under `naming.column_names`; a source without columns gives one placeholder
+column. A change of schema by append or merge rewrites the whole table in the same commit, so that every file of a
+version has exactly its columns.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from hedgerow.core.errors import ConflictError, KeyRequiredError
+from hedgerow.lake import evolve, log, read
+from hedgerow.lake.keys import ChangedKeys
+from hedgerow.lake.log import Change, CommitFacts
+from hedgerow.lake.parts import PartWriter
+from hedgerow.lake.rewrite import rewrite
+from hedgerow.lake.storage import Storage
+
+__all__ = ["CommitFacts", "Written", "append", "merge", "replace"]
+
+Finish = Callable[[], CommitFacts]
+OnRows = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write did: `rows` taken from the batches; version, row count and columns of the table now (see `State`)."""
+
+    rows: int
+    version: int
+    row_count: int
+    columns: list[dict[str, str]]
+
+
+def replace(
+    storage: Storage,
+    location: str,
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    finish: Finish,
+    on_rows: OnRows,
+) -> Written:
+    """Make the batches the whole table, whatever its columns were before. No rows make an empty table.
+
+    `batches` have exactly `schema`, with the source's column names; `on_rows(n)` is called after each. `finish` is
+    called once, after the last batch and just before the commit; when it raises, nothing was written.
+    Raises ConflictError when its fence is not newer than the table's, BadDataError for a type that cannot be stored.
+    """
+    incoming = evolve.Incoming.of(schema)
+    with PartWriter(storage, location, incoming.schema) as parts:
+        rows = _stream(incoming, incoming.schema, batches, parts, on_rows)
+        change = Change(incoming.schema, parts.close(at_least_one=True), whole=True)
+        table = log.commit(storage, location, incoming.schema, finish, lambda _table: change)
+    return _written(rows, table)
+
+
+def append(
+    storage: Storage,
+    location: str,
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    finish: Finish,
+    on_rows: OnRows,
+) -> Written:
+    """Add the batches to the table, which is made when absent. See `replace` for the arguments.
+
+    Without rows nothing is committed to a table that exists: version, fence and cursor stay as they are.
+    Raises BadDataError when a column's type changed beyond widening (the user must resync).
+    """
+    return _add(storage, location, schema, batches, finish, on_rows, key=None)
+
+
+def merge(
+    storage: Storage,
+    location: str,
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    finish: Finish,
+    on_rows: OnRows,
+    key: Sequence[str],
+) -> Written:
+    """Add the batches, dropping rows of the table whose `key` (source column names) they bring again.
+
+    As `append` otherwise. Only files that hold such rows are rewritten. Raises KeyRequiredError when the batches lack
+    a key column, or bring a key twice or null.
+    """
+    if not key or not set(key) <= set(schema.names):
+        raise KeyRequiredError("Primary key required for incremental syncs")
+    return _add(storage, location, schema, batches, finish, on_rows, key=list(dict.fromkeys(key)))
+
+
+def _add(
+    storage: Storage,
+    location: str,
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    finish: Finish,
+    on_rows: OnRows,
+    *,
+    key: list[str] | None,
+) -> Written:
+    incoming = evolve.Incoming.of(schema)
+    before = log.open_table(storage, location)
+    target = _target(before, incoming)
+    key_schema = pa.schema([_field(target, incoming.names[name]) for name in key or ()])
+    with ExitStack() as stack:
+        parts = stack.enter_context(PartWriter(storage, location, target, key_schema.names))
+        rows = _stream(incoming, target, batches, parts, on_rows)
+        if not rows and before is not None:
+            log.check_fence(before, finish())
+            return _written(0, before)
+        adds = parts.close(at_least_one=True)
+        written = [add.path for add in adds]
+        keys = stack.enter_context(ChangedKeys(storage, location, key_schema, written)) if key else None
+
+        def plan(table: DeltaTable | None) -> Change:
+            if (table is None) != (before is None) or _target(table, incoming) != target:
+                raise ConflictError("The table was made, changed or deleted by another run since this one began.")
+            if table is None:
+                return Change(target, adds, whole=True)
+            whole = log.schema_of(table) != target
+            doomed = {f.path: keys.matches(f) for f in keys.candidates(table)} if keys else {}
+            touched = [f for f in log.files_of(table) if whole or len(doomed.get(f.path, ()))]
+            kept = rewrite(stack, storage, location, target, touched, doomed=doomed, keep_stats=key_schema.names)
+            return Change(target, [*adds, *kept], [] if whole else touched, whole=whole)
+
+        table = log.commit(storage, location, target, finish, plan)
+    return _written(rows, table)
+
+
+def _target(table: DeltaTable | None, incoming: evolve.Incoming) -> pa.Schema:
+    """The schema that the table will have."""
+    return evolve.merged_schema(log.schema_of(table), incoming.schema) if table else incoming.schema
+
+
+def _field(schema: pa.Schema, name: str) -> pa.Field:
+    """The field called `name`, but for case."""
+    return next(field for field in schema if field.name.lower() == name.lower())
+
+
+def _stream(
+    incoming: evolve.Incoming,
+    target: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    parts: PartWriter,
+    on_rows: OnRows,
+) -> int:
+    rows = 0
+    for batch in batches:
+        if batch.num_rows:
+            parts.write(evolve.conform(incoming.renamed(batch), target))
+        rows += batch.num_rows
+        on_rows(batch.num_rows)
+    return rows
+
+
+def _written(rows: int, table: DeltaTable) -> Written:
+    state = read.state_of(table)
+    return Written(rows, state.version, state.row_count, state.columns)
