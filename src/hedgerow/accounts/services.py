@@ -32,15 +32,18 @@ def create_user(email: str, password: str | None, *, first_name: str = "", last_
 
 @transaction.atomic
 def create_project(name: str, owner: User, organization: Organization | None = None) -> Project:
-    """A new project. Without `organization` one of the same name is made, which `owner` owns."""
+    """A new project, which becomes the owner's current one. Raises BadRequestError for the name.
+
+    Without `organization` one of the same name is made. An owner who is not in the organization yet owns it then.
+    """
+    _check_length("name", name, 200)
     if organization is None:
         slug = f"{slugify(name)[:50] or 'organization'}-{random_base62(6).lower()}"
         organization = Organization.objects.create(name=name[:64], slug=slug)
-        Membership.objects.create(organization=organization, user=owner, level=Level.OWNER)
+    Membership.objects.get_or_create(organization=organization, user=owner, defaults={"level": Level.OWNER})
     project = Project.objects.create(organization=organization, name=name, api_token=f"phc_{random_base62(43)}")
-    if owner.current_project_id is None:
-        owner.current_project = project
-        owner.save(update_fields=["current_project"])
+    owner.current_project = project
+    owner.save(update_fields=["current_project"])
     return project
 
 
@@ -69,6 +72,14 @@ def create_key(
     user: User, label: str, scopes: Sequence[str], projects: Sequence[Project] = ()
 ) -> tuple[PersonalAPIKey, str]:
     """A new key of `user`, limited to `projects` if any are named, and its value. Raises BadRequestError."""
+    _check_length("label", label, keys.LABEL_LENGTH)
     if not scopes:
         raise BadRequestError("This field is required.", field="scopes", code="required")
     return keys.create(user=user, label=label, scopes=scopes, teams=[project.pk for project in projects])
+
+
+def _check_length(field: str, text: str, most: int) -> None:
+    if not text.strip():
+        raise BadRequestError("This field may not be blank.", field=field, code="blank")
+    if len(text) > most:
+        raise BadRequestError(f"Ensure this field has no more than {most} characters.", field=field, code="max_length")
