@@ -7,7 +7,7 @@ from typing import Final
 from django.db.models import Q, QuerySet
 
 from hedgerow.accounts.access import PROJECT, Actor, Rule, as_rules, decide
-from hedgerow.accounts.models import AccessRule, Level, Membership, Organization, Project, User
+from hedgerow.accounts.models import AccessRule, Level, Membership, Project, User
 from hedgerow.core.errors import DeniedError, NotFoundError
 from hedgerow.core.ids import parse_uuid
 
@@ -48,7 +48,7 @@ def enter_organization(actor: Actor, text: str) -> Actor:
         raise _wrong_organization(str(pk))
     mine = Membership.objects.select_related("organization").filter(user=actor.user)
     if text == CURRENT:
-        membership = current_membership(actor)
+        membership = current_membership(actor.user)
     else:
         membership = mine.filter(Q(organization=pk) if pk else Q(organization__slug=text)).first()
     if membership is None:
@@ -71,38 +71,47 @@ def check_organization(actor: Actor, membership: Membership) -> None:
         )
 
 
+def memberships_of(user: User) -> list[Membership]:
+    """The user's memberships with their organizations, by the organization's name."""
+    found = Membership.objects.select_related("organization").filter(user=user)
+    return sorted(found, key=lambda m: (m.organization.name.lower(), m.organization_id))
+
+
+def allowed_memberships(actor: Actor) -> list[Membership]:
+    """Those of the caller's memberships that the key may act in."""
+    found = []
+    for membership in memberships_of(actor.user):
+        try:
+            check_organization(actor, membership)
+        except DeniedError:
+            continue
+        found.append(membership)
+    return found
+
+
+def visible_projects(user: User) -> QuerySet[Project]:
+    """The projects the user can see, by id."""
+    mine = Project.objects.filter(organization__memberships__user=user)
+    return mine.exclude(pk__in=_hidden(user)).order_by("pk")
+
+
 def projects_of(actor: Actor) -> QuerySet[Project]:
     """The projects the caller can see and the key allows, by id."""
-    user, key = actor.user, actor.key
-    found = Project.objects.filter(organization__in=[o.pk for o in organizations_of(actor)])
-    if key and key.scoped_teams:
-        found = found.filter(pk__in=key.scoped_teams)
-    return found.exclude(pk__in=_hidden(user)).order_by("pk")
+    allowed = [membership.organization_id for membership in allowed_memberships(actor)]
+    found = visible_projects(actor.user).filter(organization__in=allowed)
+    return found.filter(pk__in=actor.key.scoped_teams) if actor.key and actor.key.scoped_teams else found
 
 
-def organizations_of(actor: Actor) -> list[Organization]:
-    """The organizations the caller belongs to and the key allows, by name; each with `membership` set."""
-    key = actor.key
-    found = []
-    for membership in Membership.objects.select_related("organization").filter(user=actor.user):
-        organization = membership.organization
-        forbidden = not organization.members_can_use_personal_api_keys and membership.level < Level.ADMIN
-        limited = key and key.scoped_organizations and str(organization.pk) not in key.scoped_organizations
-        if not (limited or (key and forbidden)):
-            found.append(organization)
-    return sorted(found, key=lambda o: (o.name.lower(), o.pk))
+def current_project(user: User) -> Project | None:
+    """The user's current project, or the first one they can see."""
+    visible = visible_projects(user)
+    return visible.filter(pk=user.current_project_id or 0).first() or visible.first()
 
 
-def current_project(actor: Actor) -> Project | None:
-    """The owner's current project, or the first one they can see."""
-    visible = projects_of(actor)
-    return visible.filter(pk=actor.user.current_project_id or 0).first() or visible.first()
-
-
-def current_membership(actor: Actor) -> Membership | None:
+def current_membership(user: User) -> Membership | None:
     """The membership in the organization of the current project, or the oldest one."""
-    mine = Membership.objects.select_related("organization").filter(user=actor.user).order_by("joined_at", "pk")
-    project = current_project(actor)
+    mine = Membership.objects.select_related("organization").filter(user=user).order_by("joined_at", "pk")
+    project = current_project(user)
     return (mine.filter(organization=project.organization_id).first() if project else None) or mine.first()
 
 
@@ -111,7 +120,7 @@ def _project_id(actor: Actor, text: str) -> int:
     if text == CURRENT:
         if key and len(key.scoped_teams) == 1:
             return int(key.scoped_teams[0])
-        project = current_project(replace(actor, key=None))
+        project = current_project(actor.user)
         if project is None:
             raise NotFoundError(NO_PROJECT)
         return project.pk

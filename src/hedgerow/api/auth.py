@@ -1,5 +1,6 @@
 """Finding out who is asking: a key in the header, the body or the query string, else a session (§2)."""
 
+from django.conf import settings
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
@@ -60,6 +61,11 @@ def require_csrf(request: Request) -> None:
         SessionAuthentication().enforce_csrf(request)
     except PermissionDenied as error:
         raise DeniedError(str(error.detail)) from error
+
+
+def cookie_origins() -> list[str]:
+    """The other origins whose pages may use the session cookie."""
+    return list(settings.CSRF_TRUSTED_ORIGINS)
 
 
 def address(request: Request) -> str:

@@ -39,7 +39,9 @@ class ContractView(ViewSet):
     `scope_object`: the first half of the scope. `scopes`: action → "read", "write", a whole scope, or NO_SCOPE;
     list and retrieve are "read", everything else "write" when not named. `closed_to_keys`: actions for signed-in
     people only. `open_to_limited_keys`: actions outside of projects that a key limited to projects may use.
-    `limit`: which rate limit counts. `answers_message`: 400 answers carry `message` too.
+    `limit`: which rate limit counts. `answers_message`: 400 answers carry `message` too. `repeatable`: whether
+    Idempotency-Key means anything. For the document: `pages`, whether `list` answers
+    the page envelope, and `needs_caller`, whether anybody has to be known.
     """
 
     scope_object: ClassVar[str]
@@ -48,6 +50,9 @@ class ContractView(ViewSet):
     open_to_limited_keys: ClassVar[Collection[str]] = ()
     limit: ClassVar[str] = "ordinary"
     answers_message: ClassVar[bool] = False
+    repeatable: ClassVar[bool] = True
+    needs_caller: ClassVar[bool] = True
+    pages: ClassVar[bool] = True
 
     authentication_classes = ()
     permission_classes = ()
@@ -63,7 +68,7 @@ class ContractView(ViewSet):
         """All checks that need no object, in order; then `body` is ready."""
         request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
         body, failure = self._parse(request)
-        self.actor = auth.identify(request, body)
+        self.actor = self.identify(request, body)
         self._count()
         if not self.action:
             raise MethodNotAllowed(request.method or "")
@@ -74,6 +79,10 @@ class ContractView(ViewSet):
         _check_parameters(request)
         self.body = self._object(body, failure)
         self._claim_key(request)
+
+    def identify(self, request: Request, body: object) -> Actor:
+        """Who is asking. Raises UnauthenticatedError."""
+        return auth.identify(request, body)
 
     def locate(self) -> None:
         """Key limits and the place addressed (§3.4, §4 steps 3 and 4)."""
@@ -146,7 +155,7 @@ class ContractView(ViewSet):
 
     def _claim_key(self, request: Request) -> None:
         sent = request.headers.get("Idempotency-Key", "")
-        if sent and request.method == "POST":
+        if sent and request.method == "POST" and self.repeatable:
             places_named = {**self.kwargs, "project_id": self.actor.project.pk if self.actor.project else None}
             route = f"{type(self).__name__}.{self.action} {sorted(places_named.items(), key=str)}"
             self._claim = idempotency.claim(sent, self.actor.user.pk, route, self.body)

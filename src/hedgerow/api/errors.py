@@ -196,12 +196,12 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _outside_views(request, problem(exception) if isinstance(exception, RequestDataTooBig) else Problem(400))
 
 
-def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler403."""
     return _outside_views(request, Problem(403))
 
 
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler404: a route that does not exist."""
     return _outside_views(request, Problem(404, "Endpoint not found."))
 

@@ -1,12 +1,10 @@
-"""What holds for every answer: request ids, safe headers, CORS, optional slashes, proxies (§1, §7, §13)."""
+"""What holds for every answer: request ids, safe headers, CORS, optional slashes (api_conventions.md §1, §13)."""
 
 import re
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
 from typing import Final
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 
@@ -29,17 +27,12 @@ def names(setting: str) -> list[str]:
 
 
 class Outermost:
-    """First in, last out: the address as the client wrote it, the trailing slash, and headers on every answer."""
+    """First in, last out: the trailing slash that may be left out, and the headers of every answer."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
-        try:
-            self.proxies = [ip_network(name, strict=False) for name in names(settings.CONFIG.trusted_proxies)]
-        except ValueError as error:
-            raise ImproperlyConfigured(f"HEDGEROW_TRUSTED_PROXIES: {error}") from error
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        self.unwrap_proxy(request)
         if request.path_info.startswith(("/api/", "/_")) and not request.path_info.endswith("/"):
             request.path_info += "/"
         sent = request.META.get("HTTP_X_REQUEST_ID", "")
@@ -51,29 +44,6 @@ class Outermost:
         if request.path_info.startswith("/api/"):
             response.headers.setdefault("Cache-Control", "no-store")
         return response
-
-    def unwrap_proxy(self, request: HttpRequest) -> None:
-        """Forwarded headers count from trusted proxies only; nobody further in sees them."""
-        client = request.META.get("REMOTE_ADDR", "")
-        hops = names(request.META.pop("HTTP_X_FORWARDED_FOR", ""))
-        host = names(request.META.pop("HTTP_X_FORWARDED_HOST", ""))
-        scheme = names(request.META.pop("HTTP_X_FORWARDED_PROTO", ""))
-        if not self.trusted(client):
-            return
-        while hops and self.trusted(client):
-            client = hops.pop()
-        request.META["REMOTE_ADDR"] = client
-        if host:
-            request.META["HTTP_HOST"] = host[-1]
-        if scheme and scheme[-1] in ("http", "https"):
-            request.META["wsgi.url_scheme"] = scheme[-1]
-
-    def trusted(self, address: str) -> bool:
-        """Whether a proxy that counts has this address."""
-        try:
-            return bool(self.proxies) and any(ip_address(address) in network for network in self.proxies)
-        except ValueError:
-            return False
 
 
 class CrossOrigin:

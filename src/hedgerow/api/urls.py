@@ -3,15 +3,67 @@
 Every route is written with its trailing slash; api.middleware adds one where the caller left it out.
 """
 
+from typing import Any
+
 from django.urls import include, path
 
+from hedgerow.api import health, schema
+from hedgerow.api.access_controls import ProjectRulesView, ResourceRulesView
+from hedgerow.api.login import LoginView, LogoutView
+from hedgerow.api.organizations import (
+    MemberView,
+    OrganizationListView,
+    OrganizationProjectsView,
+    OrganizationView,
+    RoleMembershipView,
+    RoleView,
+)
+from hedgerow.api.personal_api_keys import PersonalAPIKeyView
 from hedgerow.api.projects import OneProjectView, ProjectListView
+from hedgerow.api.users import UserView
+
+RULES: dict[str, Any] = {"get": "access_controls", "put": "set_access_control"}
 
 project_routes = [
-    path("", OneProjectView.as_view({"get": "retrieve"})),
+    path("", OneProjectView.as_view({"get": "retrieve", "patch": "partial_update"})),
+    path("access_controls/", ProjectRulesView.as_view(RULES)),
+    path("resource_access_controls/", ResourceRulesView.as_view(RULES)),
+]
+
+organization_routes = [
+    path("", OrganizationView.as_view({"get": "retrieve"})),
+    path("projects/", OrganizationProjectsView.as_view({"get": "list"})),
+    path("members/", MemberView.as_view({"get": "list"})),
+    path("members/<user_uuid>/", MemberView.as_view({"patch": "partial_update", "delete": "destroy"})),
+    path("roles/", RoleView.as_view({"get": "list", "post": "create"})),
+    path("roles/<id>/", RoleView.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"})),
+    path("roles/<role_id>/role_memberships/", RoleMembershipView.as_view({"get": "list", "post": "create"})),
+    path("roles/<role_id>/role_memberships/<id>/", RoleMembershipView.as_view({"delete": "destroy"})),
+]
+
+key_routes = [
+    path("", PersonalAPIKeyView.as_view({"get": "list", "post": "create"})),
+    path("@current/", PersonalAPIKeyView.as_view({"get": "current"})),
+    path("<id>/", PersonalAPIKeyView.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"})),
+    path("<id>/roll/", PersonalAPIKeyView.as_view({"post": "roll"})),
 ]
 
 urlpatterns = [
-    *(path(f"api/{prefix}/", ProjectListView.as_view({"get": "list"})) for prefix in ("environments", "projects")),
-    *(path(f"api/{prefix}/<project_id>/", include(project_routes)) for prefix in ("environments", "projects")),
+    path("api/login/", LoginView.as_view({"post": "create"})),
+    path("api/logout/", LogoutView.as_view({"post": "create"})),
+    path("api/users/", UserView.as_view({"get": "list"})),
+    path("api/users/@me/", UserView.as_view({"get": "me"})),
+    path("api/personal_api_keys/", include(key_routes)),
+    path("api/organizations/", OrganizationListView.as_view({"get": "list"})),
+    path("api/organizations/<organization_id>/", include(organization_routes)),
+    path("api/environments/", ProjectListView.as_view({"get": "list"})),
+    path("api/environments/<project_id>/", include(project_routes)),
+    path("api/projects/", ProjectListView.as_view({"get": "list"})),
+    path("api/projects/<project_id>/", include(project_routes)),
+    path("api/schema/", schema.show),
+    path("api/schema/swagger-ui/", schema.swagger),
+    path("api/schema/swagger-ui/<name>/", schema.swagger_file),
+    path("_livez/", health.livez),
+    path("_readyz/", health.readyz),
+    path("_health/", health.healthy),
 ]

@@ -1,5 +1,6 @@
 """Django's settings, derived from `core.config` and nothing else."""
 
+from importlib.metadata import version
 from typing import Any
 from urllib.parse import unquote, urlparse
 
@@ -70,6 +71,19 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
+}
+_SECURITY = {
+    "PersonalAPIKey": {"type": "http", "scheme": "bearer"},
+    "Session": {"type": "apiKey", "in": "cookie", "name": "sessionid"},
+    "CSRFToken": {"type": "apiKey", "in": "header", "name": "X-CSRFToken"},
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Hedgerow API",
+    "DESCRIPTION": "Bring data from anywhere into open Delta Lake tables.",
+    "VERSION": version("hedgerow"),
+    "SCHEMA_PATH_PREFIX": "/api/",
+    "APPEND_COMPONENTS": {"securitySchemes": _SECURITY},
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
