@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from urllib.parse import urlparse
 
 from hedgerow.cli.output import MISUSED, CommandError
-from hedgerow.core import logs
 from hedgerow.core.config import Config, ConfigError, load
 
 
@@ -32,6 +31,8 @@ def database_name(config: Config) -> str:
 @contextmanager
 def installation() -> Iterator[Config]:
     """Django is loaded inside; a database that cannot be reached or used becomes a CommandError."""
+    from hedgerow.core import logs
+
     config = settings()
     logs.configure(config.log_level, as_json=config.log_format == "json")
     from hedgerow.server import boot
