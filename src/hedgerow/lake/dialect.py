@@ -318,7 +318,7 @@ def _date_diff(unit: exp.Expression, start: exp.Expression, end: exp.Expression)
 
 @_function("countIf", 1)
 def _count_if(condition: exp.Expression) -> exp.Expression:
-    return _call("count_if", condition)
+    return _call("count", exp.Case().when(condition, exp.Literal.number(1)))
 
 
 @_function("sumIf", 2)

@@ -7,13 +7,14 @@ and settings are closed for good (`lock_configuration`). `lake.guard` says what 
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final
 
 import duckdb
 
 from hedgerow.core.errors import AppError, BadRequestError, BrokenError
 from hedgerow.lake import dialect, guard, read, results
+from hedgerow.lake.answer import Limits, Result
 from hedgerow.lake.storage import Storage
 
 THREADS: Final = 2
@@ -41,38 +42,24 @@ _USERS_FAULT: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Limits:
-    """`rows` the answer may hold at most, `seconds` until the query is stopped, `memory_mib` it may use."""
-
-    rows: int = 50_000
-    seconds: float = 10.0
-    memory_mib: int = 512
-
-
-@dataclass(frozen=True)
-class Result:
-    """An answer; every value as JSON can carry it (`lake.results`). `sql` is the text as run.
-
-    `tables` are the names of the tables read; `stable` says that the same data always give the same answer.
-    """
-
-    columns: list[str]
-    types: list[list[str]]
-    rows: list[list[Any]]
-    has_more: bool
-    limit: int
-    offset: int
-    sql: str
-    tables: list[str]
-    stable: bool
-
-
 def connect() -> duckdb.DuckDBPyConnection:
     """An empty database in memory, not yet closed to the outside."""
     connection = duckdb.connect(":memory:", config=_CONFIG)
     connection.execute("SET TimeZone = 'UTC'")
     return connection
+
+
+def answer(connection: duckdb.DuckDBPyConnection, storage: Storage, job: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer one job of the pool: a Result as plain data, or `{"error": {"message", "broken"}}`."""
+    try:
+        limits = Limits(**job["limits"])
+        return asdict(run(connection, storage, job["sql"], job["values"], job["tables"], limits))
+    except BadRequestError as error:
+        return {"error": {"message": error.message, "broken": False}}
+    except MemoryError:
+        return {"error": {"message": _out_of_memory(limits).message, "broken": False}}
+    except Exception as error:  # whatever it is, the server is told instead of left waiting
+        return {"error": {"message": f"{type(error).__name__}: {error}", "broken": True}}
 
 
 def run(
@@ -94,14 +81,7 @@ def run(
         columns, types, rows, has_more = results.fetch(connection, query.sql, query.limit)
     except duckdb.Error as error:
         raise _explain(error, limits) from error
-    except MemoryError as error:
-        raise _out_of_memory(limits) from error
     return Result(columns, types, rows, has_more, query.limit, query.offset, query.sql, sorted(query.tables), stable)
-
-
-def to_json(result: Result) -> dict[str, Any]:
-    """The result as plain data."""
-    return asdict(result)
 
 
 def _prepare(

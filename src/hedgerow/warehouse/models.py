@@ -41,22 +41,24 @@ class Table(models.Model):
 
 
 class QueryRun(models.Model):
-    """One asynchronous query: its status survives a restart; kept 20 minutes (api_conventions.md §11.2)."""
+    """One asynchronous query: its status survives a restart; kept 20 minutes (api_conventions.md §11.2).
+
+    `results` is the whole answer as JSON text. `holder` names the server process that works on it.
+    """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     query_id = models.CharField(max_length=200)
-    user = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
-    request = models.JSONField(default=dict)
     state = models.CharField(max_length=16, default="queued")  # queued, running, complete, failed, cancelled
     error_message = models.TextField(blank=True, default="")
     error_is_users = models.BooleanField(default=False)
-    results = models.JSONField(null=True)
-    holder = models.CharField(max_length=100, blank=True, default="")
+    results = models.TextField(blank=True, default="")
+    holder = models.CharField(max_length=300)
     start_time = models.DateTimeField(default=now)
     pickup_time = models.DateTimeField(null=True)
     end_time = models.DateTimeField(null=True)
     expiration_time = models.DateTimeField()
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["project", "query_id"], name="one_query_id"),)
+        constraints = (models.UniqueConstraint(fields=["project", "user", "query_id"], name="one_query_id"),)
         indexes = (models.Index(fields=["expiration_time"]),)
