@@ -8,11 +8,12 @@ fit for users; texts of drivers are scrubbed of secrets by the caller.
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from hedgerow.connectors.spec import Spec
+
+if TYPE_CHECKING:
+    import pyarrow as pa  # the server process reads forms and tables without it
 
 Settings = Mapping[str, Any]
 CursorType = Literal["integer", "numeric", "datetime", "date", "timestamp"]
@@ -82,8 +83,8 @@ class Reading:
     None when no row had one) are complete when `batches` is exhausted.
     """
 
-    schema: pa.Schema
-    batches: Iterator[pa.RecordBatch]
+    schema: "pa.Schema"
+    batches: "Iterator[pa.RecordBatch]"
     losses: dict[str, Loss] = field(default_factory=dict)
     cursor_to: str | None = None
 

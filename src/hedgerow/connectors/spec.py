@@ -75,3 +75,53 @@ class Spec:
     suggested_tables: tuple[tuple[str, str | None], ...] = ()
     targets: tuple[str, ...] = ("host",)
     extra: dict[str, Any] = field(default_factory=dict)
+
+
+def describe(spec: Spec) -> dict[str, Any]:
+    """The wizard's entry of a kind of source (§4.1): every key present, null or its default where there is no value."""
+    return {
+        "name": spec.name,
+        "label": spec.label,
+        "caption": spec.caption,
+        "docsUrl": spec.docs_url,
+        "iconPath": f"/static/services/{spec.name.lower()}.png",
+        "iconClassName": None,
+        "category": spec.category,
+        "fields": [_describe_field(each) for each in spec.fields],
+        "featured": spec.featured,
+        "betaSource": spec.beta,
+        "unreleasedSource": spec.unreleased,
+        "existingSource": None,
+        "disabledReason": None,
+        "featureFlag": None,
+        "permissionsCaption": spec.permissions_caption,
+        "suggestedTables": [{"table": table, "tooltip": tooltip} for table, tooltip in spec.suggested_tables],
+        **spec.extra,
+    }
+
+
+def _describe_field(each: Field) -> dict[str, Any]:
+    """One field of a form (§4.2)."""
+    common: dict[str, Any] = {"type": _type_name(each), "name": each.name, "label": each.label}
+    if isinstance(each, Input):
+        secret = each.secret or each.type == "password"
+        shown = {"required": each.required, "placeholder": each.placeholder, "caption": each.caption, "secret": secret}
+        return {**common, **shown}
+    if isinstance(each, Select):
+        chosen = {"required": each.required, "defaultValue": each.default, "converter": each.converter}
+        return {**common, **chosen, "options": [_describe_option(option) for option in each.options]}
+    if isinstance(each, SwitchGroup):
+        inner = [_describe_field(field) for field in each.fields]
+        return {**common, "default": each.default, "caption": each.caption, "fields": inner}
+    return common
+
+
+def _type_name(each: Field) -> str:
+    if isinstance(each, Input):
+        return each.type
+    return {Select: "select", SwitchGroup: "switch-group", SSHTunnel: "ssh-tunnel"}[type(each)]
+
+
+def _describe_option(option: Option) -> dict[str, Any]:
+    fields = [_describe_field(each) for each in option.fields]
+    return {"label": option.label, "value": option.value, **({"fields": fields} if fields else {})}
