@@ -56,6 +56,7 @@ class Config:
     source_runs: int = _setting(2, "Runs of one source at once, over all workers.")
     lease_seconds: float = _setting(30.0, "How long a silent worker is trusted before its runs are taken up elsewhere.")
     sync_memory_mib: int = _setting(256, "Memory for the reader of one run, in MiB.")
+    keep_hours: int = _setting(6, "How long old versions of a table are kept, in hours; longer than any query or run.")
     query_memory_mib: int = _setting(512, "Memory of one query, in MiB.")
     query_seconds: float = _setting(10.0, "How long one query may take, in seconds.")
     query_processes: int = _setting(2, "Queries that run at once in one server.")

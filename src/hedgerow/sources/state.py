@@ -41,9 +41,11 @@ def _name_tables(source: Source) -> None:
     """
     Source.objects.select_for_update().get(id=source.id)
     nameless = list(source.source_tables.filter(table_name="").order_by("created_at", "id"))
-    taken = naming.taken_names(source.project_id)
+    chosen = SourceTable.objects.filter(source__project_id=source.project_id, source__deleted_at=None)
+    made = Table.objects.filter(project_id=source.project_id, deleted_at=None)
+    taken = {*chosen.values_list("table_name", flat=True), *made.values_list("name", flat=True)}
     for each in nameless:
-        each.table_name = naming.free_name(source, each.name, taken)
+        each.table_name = naming.free_name(naming.table_name(source, each.name), taken)
         taken.add(each.table_name)
     SourceTable.objects.bulk_update(nameless, ["table_name"])
 

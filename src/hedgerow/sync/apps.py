@@ -6,3 +6,8 @@ from django.apps import AppConfig
 class SyncConfig(AppConfig):
     name = "hedgerow.sync"
     label = "sync"
+
+    def ready(self) -> None:
+        from hedgerow.sync import tasks
+
+        tasks.register()

@@ -33,6 +33,8 @@ def complete(run: Run, outcome: Outcome) -> None:
     """The data is committed: make it visible and end the run (§9.3). Raises Superseded."""
     source_table = run.source_table
     cursor = outcome.mark.value if outcome.mark else None
+    if source_table.table_uuid is None:
+        raise Superseded
     with transaction.atomic():
         write(
             run,

@@ -8,16 +8,17 @@ commit the Delta log itself says "this run is in, and the cursor is here": the n
 
 import logging
 from contextlib import closing
+from typing import cast
 
 from hedgerow.connectors import registry
-from hedgerow.connectors.contract import Connector, Cursor, Loss, Reach, Reading, ReadRequest
+from hedgerow.connectors.contract import Connector, Cursor, CursorType, Loss, Reach, Reading, ReadRequest
 from hedgerow.connectors.contract import SourceTable as SeenTable
 from hedgerow.core.config import Config
 from hedgerow.core.errors import AppError, ConflictError, KeyRequiredError, MissingError, SourceQueryError
 from hedgerow.core.secrets import scrub
-from hedgerow.lake import maintain, read, write
+from hedgerow.lake import maintain, naming, read, write
 from hedgerow.lake.storage import Storage
-from hedgerow.sources import discovery, settings
+from hedgerow.sources import discovery, outside, settings
 from hedgerow.sources.models import SourceTable
 from hedgerow.sync import endings, policy
 from hedgerow.sync import plan as planning
@@ -31,9 +32,6 @@ from hedgerow.sync.progress import Counter, Superseded
 from hedgerow.sync.progress import write as tell
 
 log = logging.getLogger(__name__)
-
-TIDY_EVERY = 10
-"""A table is tidied after every so many versions."""
 
 
 def execute(run_id: str, fence: int, config: Config) -> int:
@@ -51,7 +49,7 @@ def execute(run_id: str, fence: int, config: Config) -> int:
     except Exception as error:
         return _tell_failed(run, error)
     log.info("Run %s of %s completed: %d rows", run.id, run.source_table.name, outcome.rows)
-    _tidy(run, storage, outcome)
+    _tidy(run, storage, config)
     return DONE
 
 
@@ -62,7 +60,7 @@ def _bring_up_to_date(run: Run, storage: Storage, config: Config) -> Outcome:
     if known and known.run == str(run.id):
         return Outcome(run.rows_synced, known.version, known.row_count, known.columns, Mark.load(known.cursor))
     connector = _connector(source_table.source.source_type)
-    seen = _discover(source_table, connector, Reach(config.egress))
+    seen = _discover(source_table, connector, outside.reach())
     wanted = planning.Wanted(
         sync_type=source_table.sync_type or "",
         cursor_field=source_table.cursor_field,
@@ -71,7 +69,8 @@ def _bring_up_to_date(run: Run, storage: Storage, config: Config) -> Outcome:
     )
     plan = planning.make(wanted, exists=known is not None, mark=Mark.load(known.cursor) if known else None)
     if plan.find_mark and plan.cursor_field:
-        found = read.maximum(storage, location, plan.cursor_field)
+        stored = naming.column_names(c.name for c in seen.columns).get(plan.cursor_field, plan.cursor_field)
+        found = read.maximum(storage, location, stored)
         plan = Plan(plan.write, plan.cursor_field, found, key=plan.key) if found else planning.without_mark(plan)
     return _copy(run, plan, connector, storage, config)
 
@@ -91,7 +90,7 @@ def _copy(run: Run, plan: Plan, connector: Connector, storage: Storage, config: 
     """Read what the plan says and write it in one commit."""
     source_table = run.source_table
     opened = settings.opened(source_table.source)
-    reach = Reach(config.egress)
+    reach = outside.reach()
     if plan.check_key and not connector.check_key(opened, reach, source_table.name, plan.key):
         raise KeyRequiredError("The primary keys for this table are not unique")
     tell(run, stage="reading", cursor_from=plan.after, rows_synced=0)
@@ -130,7 +129,7 @@ def _connector(source_type: str) -> Connector:
 def _cursor(source_table: SourceTable, plan: Plan) -> Cursor | None:
     if not plan.cursor_field or not source_table.cursor_field_type:
         return None
-    return Cursor(plan.cursor_field, source_table.cursor_field_type, plan.after)
+    return Cursor(plan.cursor_field, cast(CursorType, source_table.cursor_field_type), plan.after)
 
 
 def _mark(plan: Plan, reading: Reading) -> Mark | None:
@@ -175,10 +174,9 @@ def _scrubbed(source_table: SourceTable, error: Exception) -> Exception:
     return error
 
 
-def _tidy(run: Run, storage: Storage, outcome: Outcome) -> None:
-    """Keep the table in order now and then. The run has ended well; what fails here is only logged."""
-    if outcome.version % TIDY_EVERY == 0:
-        try:
-            maintain.tidy(storage, location_of(run.source_table))
-        except Exception:
-            log.exception("Could not tidy the table of run %s; it is tried again later", run.id)
+def _tidy(run: Run, storage: Storage, config: Config) -> None:
+    """Join small files, drop old versions. The run has ended well already; what fails here is only logged."""
+    try:
+        maintain.tidy(storage, location_of(run.source_table), config.keep_hours)
+    except Exception:
+        log.exception("Could not tidy the table of run %s; the next run tries again", run.id)

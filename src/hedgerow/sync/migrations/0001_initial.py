@@ -7,40 +7,67 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('sources', '0001_initial'),
+        ("sources", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Run',
+            name="Run",
             fields=[
-                ('id', models.UUIDField(default=hedgerow.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('workflow_run_id', models.UUIDField(default=hedgerow.core.ids.uuid7, editable=False, unique=True)),
-                ('status', models.CharField(choices=[('Running', 'Running'), ('Completed', 'Completed'), ('Failed', 'Failed'), ('Cancelled', 'Cancelled')], default='Running', max_length=16)),
-                ('trigger', models.CharField(default='schedule', max_length=16)),
-                ('stage', models.CharField(default='queued', max_length=16)),
-                ('sync_type', models.CharField(blank=True, default='', max_length=32)),
-                ('rows_synced', models.BigIntegerField(default=0)),
-                ('latest_error', models.TextField(null=True)),
-                ('fence', models.BigIntegerField(default=0)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('crashes', models.PositiveIntegerField(default=0)),
-                ('waited_seconds', models.FloatField(default=0)),
-                ('next_delay', models.FloatField(default=0)),
-                ('cursor_from', models.TextField(null=True)),
-                ('cursor_to', models.TextField(null=True)),
-                ('losses', models.JSONField(default=dict)),
-                ('created_at', models.DateTimeField(default=hedgerow.core.clock.now)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('source_table', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='sources.sourcetable')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=hedgerow.core.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("workflow_run_id", models.UUIDField(default=hedgerow.core.ids.uuid7, editable=False, unique=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("Running", "Running"),
+                            ("Completed", "Completed"),
+                            ("Failed", "Failed"),
+                            ("Cancelled", "Cancelled"),
+                        ],
+                        default="Running",
+                        max_length=16,
+                    ),
+                ),
+                ("trigger", models.CharField(default="schedule", max_length=16)),
+                ("stage", models.CharField(default="queued", max_length=16)),
+                ("sync_type", models.CharField(blank=True, default="", max_length=32)),
+                ("rows_synced", models.BigIntegerField(default=0)),
+                ("latest_error", models.TextField(null=True)),
+                ("fence", models.BigIntegerField(default=0)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("crashes", models.PositiveIntegerField(default=0)),
+                ("waited_seconds", models.FloatField(default=0)),
+                ("next_delay", models.FloatField(default=0)),
+                ("cursor_from", models.TextField(null=True)),
+                ("cursor_to", models.TextField(null=True)),
+                ("losses", models.JSONField(default=dict)),
+                ("created_at", models.DateTimeField(default=hedgerow.core.clock.now)),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "source_table",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="runs", to="sources.sourcetable"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['source_table', '-created_at', '-id'], name='sync_run_source__2dae45_idx')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('status', 'Running')), fields=('source_table',), name='one_running_run')],
+                "indexes": [
+                    models.Index(fields=["source_table", "-created_at", "-id"], name="sync_run_source__2dae45_idx")
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("status", "Running")), fields=("source_table",), name="one_running_run"
+                    )
+                ],
             },
         ),
     ]
