@@ -1,16 +1,12 @@
 """What runs in a process of its own. Forked from a process that has everything imported; dies with its worker."""
 
 import sys
-from typing import Final
 
 from hedgerow.core import processes
 
-DONE: Final = 0
-RETRY: Final = 75
-
 
 def sync(run_id: str, fence: int) -> None:
-    """Work on one start of a run, then exit with DONE (the database has been told) or RETRY."""
+    """Work on one start of a run, then exit with `names.DONE` (the database has been told) or `names.RETRY`."""
     processes.die_with_parent()
     from django.conf import settings
 

@@ -4,4 +4,8 @@ from typing import Final
 
 SYNC: Final = "sync"
 ERASE: Final = "erase"
+DONE: Final = 0
+RETRY: Final = 75
+"""Exit codes of a run's process: the database has been told how it ended, or that it waits to try again."""
+
 SOURCE: Final = "external_data_source"

@@ -22,10 +22,10 @@ from hedgerow.sources import discovery, outside, settings
 from hedgerow.sources.models import SourceTable
 from hedgerow.sync import endings, policy
 from hedgerow.sync import plan as planning
-from hedgerow.sync.child import DONE, RETRY
 from hedgerow.sync.endings import Outcome
 from hedgerow.sync.erasing import location_of
 from hedgerow.sync.models import Run, RunStatus
+from hedgerow.sync.names import DONE, RETRY
 from hedgerow.sync.pipe import ReadAhead
 from hedgerow.sync.plan import Mark, Plan, Write
 from hedgerow.sync.progress import Counter, Superseded
@@ -110,9 +110,13 @@ def _copy(run: Run, plan: Plan, connector: Connector, storage: Storage, config: 
             tell(run, stage="committing", rows_synced=counter.rows, losses=_losses(reading.losses))
             return write.CommitFacts(str(run.id), run.fence, mark.dump() if mark else None)
 
-        writer = {Write.REPLACE: write.replace, Write.APPEND: write.append, Write.MERGE: write.merge}[plan.write]
-        extra = {"key": plan.key} if plan.write is Write.MERGE else {}
-        written = writer(storage, location_of(source_table), reading.schema, batches, finish, counter.add, **extra)
+        table = (storage, location_of(source_table), reading.schema)
+        if plan.write is Write.MERGE:
+            written = write.merge(*table, batches, finish, counter.add, plan.key)
+        elif plan.write is Write.APPEND:
+            written = write.append(*table, batches, finish, counter.add)
+        else:
+            written = write.replace(*table, batches, finish, counter.add)
     return Outcome(written.rows, written.version, written.row_count, written.columns, marks[-1])
 
 

@@ -44,7 +44,7 @@ def _settle(task: Task, exit_code: int) -> float | None:
     run = _running(task)
     if run is None:
         return None
-    if exit_code == child.RETRY and run.stage == "waiting":
+    if exit_code == names.RETRY and run.stage == "waiting":
         return run.next_delay
     log.warning("The process of run %s ended with %s", run.id, exit_code)
     decision = policy.after_crash(run.crashes + 1)
