@@ -1,63 +1,65 @@
-"""A copy of one table in a folder, as it was at one version, while others go on writing to it."""
+"""A copy of a table in a folder, as it was at one version, while others go on writing to it."""
 
 import os
 import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import unquote
+from typing import Final
 
-from hedgerow.core.errors import ConflictError
+from hedgerow.core.errors import BrokenError, ConflictError
+from hedgerow.lake import log
+from hedgerow.lake.storage import Storage
 
-LOG: Final = "_delta_log"
+_LOG: Final = "_delta_log"
 _LOG_ENTRY: Final = re.compile(r"(\d{20})\.(json|crc|checkpoint.*\.parquet)")
 
 
 @dataclass(frozen=True)
 class Pinned:
-    """A table's newest version and the data files it is made of, relative to the table's folder."""
+    """A table's newest version and the data files it is made of."""
 
-    folder: Path
+    location: str
     version: int
     files: tuple[str, ...]
 
 
-def pin(folder: Path) -> Pinned | None:
-    """The table as it is now; None when there is no table in `folder`."""
-    from deltalake import DeltaTable
-
-    if not DeltaTable.is_deltatable(str(folder)):
+def pin(storage: Storage, location: str) -> Pinned | None:
+    """The table as it is now; None when there is none."""
+    table = log.open_table(storage, location)
+    if table is None:
         return None
-    table = DeltaTable(str(folder))
-    return Pinned(folder, table.version(), tuple(_relative_files(table)))
+    return Pinned(location, table.version(), tuple(sorted(file.path for file in log.files_of(table))))
 
 
-def copy(pinned: Pinned, target: Path) -> None:
-    """Make the folder `target` the pinned table, linking files where the file system can (they never change).
+def copy(pinned: Pinned, source: Storage, target: Storage) -> None:
+    """Make the pinned table under the same location of `target`; both are folders.
 
-    Raises ConflictError when the table lost files since it was pinned: pin it again, or leave it out when it is gone.
+    Files are linked where the file system can: they never change. Raises ConflictError when the table lost files
+    since it was pinned: pin it again, or leave it out when it is gone.
     """
-    log = pinned.folder / LOG
+    origin, copied = Path(source.uri(pinned.location)), Path(target.uri(pinned.location))
     try:
-        (target / LOG).mkdir(parents=True)
-        for entry in sorted(log.iterdir()):
-            match = _LOG_ENTRY.fullmatch(entry.name)
-            if match and int(match[1]) <= pinned.version:
-                _link(entry, target / LOG / entry.name)
-        for name in pinned.files:
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            _link(pinned.folder / name, target / name)
+        for name in (*_log_entries(origin / _LOG, pinned.version), *pinned.files):
+            (copied / name).parent.mkdir(parents=True, exist_ok=True)
+            _link(origin / name, copied / name)
     except FileNotFoundError as error:
-        raise ConflictError(f"The table in {pinned.folder} changed while it was copied.") from error
-    if pin(target) != Pinned(target, pinned.version, pinned.files):
-        raise ConflictError(f"The log of the table in {pinned.folder} was shortened while it was copied.")
+        raise ConflictError(f"The table {pinned.location} lost files while it was copied.") from error
+    if not _holds(target, pinned):
+        raise ConflictError(f"The log of the table {pinned.location} was shortened while it was copied.")
 
 
-def _relative_files(table: Any) -> list[str]:
-    """Paths in the log are URL-encoded; on disk they are not."""
-    actions = table.get_add_actions(flatten=True)
-    return sorted(unquote(path) for path in actions.column("path").to_pylist())
+def _holds(storage: Storage, pinned: Pinned) -> bool:
+    try:
+        return pin(storage, pinned.location) == pinned
+    except BrokenError:
+        return False
+
+
+def _log_entries(folder: Path, version: int) -> list[str]:
+    """Everything up to the version. `_last_checkpoint` is left out: it may point beyond, and readers do without."""
+    matches = (_LOG_ENTRY.fullmatch(entry.name) for entry in folder.iterdir())
+    return [f"{_LOG}/{match[0]}" for match in matches if match and int(match[1]) <= version]
 
 
 def _link(source: Path, target: Path) -> None:

@@ -74,14 +74,15 @@ def _refuse(config: Config, target: Path) -> None:
 
 def _stage(config: Config, stage: Path, *, with_tables: bool) -> int:
     """Database and tables as they belong together; how many tables. A table dropped meanwhile means starting over."""
+    storage, copies = Storage(config.storage), Storage(str(stage / _TABLES))
     for _ in range(_TRIES):
-        pinned = _pin_all(Path(config.storage)) if with_tables else {}
+        pinned = _pin_all(storage) if with_tables else {}
         database = stage / config.sqlite_path.name
         _copy_database(config.sqlite_path, database)
         wanted = _live_locations(database) if with_tables else []
         try:
             for location in wanted:
-                _stage_table(Path(config.storage) / location, pinned.get(location), stage / _TABLES / location)
+                _stage_table(location, pinned.get(location), storage, copies)
         except ConflictError:
             shutil.rmtree(stage / _TABLES, ignore_errors=True)
             database.unlink()
@@ -90,18 +91,18 @@ def _stage(config: Config, stage: Path, *, with_tables: bool) -> int:
     raise ConflictError("Tables kept changing while they were copied.", hint="Try again when fewer syncs are running.")
 
 
-def _stage_table(folder: Path, pinned: lake_copy.Pinned | None, target: Path) -> None:
+def _stage_table(location: str, pinned: lake_copy.Pinned | None, storage: Storage, copies: Storage) -> None:
     """Raises ConflictError when the table came into being only after the tables were pinned."""
     if pinned is not None:
-        lake_copy.copy(pinned, target)
-    elif lake_copy.pin(folder) is not None:
-        raise ConflictError(f"The table in {folder} is newer than this copy.")
+        lake_copy.copy(pinned, storage, copies)
+    elif lake_copy.pin(storage, location) is not None:
+        raise ConflictError(f"The table {location} is newer than this copy.")
 
 
-def _pin_all(root: Path) -> dict[str, lake_copy.Pinned]:
+def _pin_all(storage: Storage) -> dict[str, lake_copy.Pinned]:
     locations = Table.objects.filter(deleted_at=None).values_list("location", flat=True)
-    found = {location: lake_copy.pin(root / location) for location in locations}
-    return {location: pinned for location, pinned in found.items() if pinned is not None}
+    found = [lake_copy.pin(storage, location) for location in locations]
+    return {pinned.location: pinned for pinned in found if pinned is not None}
 
 
 def _copy_database(path: Path, target: Path) -> None:

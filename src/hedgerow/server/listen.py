@@ -14,7 +14,7 @@ from waitress.wasyncore import close_all, dispatcher, loop
 from hedgerow.core.config import Config
 from hedgerow.core.errors import ConflictError
 
-DRAIN_SECONDS: Final = 10.0
+DRAIN_SECONDS: Final = 5.0
 BODY_LIMIT: Final = 20 * 1024 * 1024
 # The application refuses a body above BODY_LIMIT with an answer that the client reads. Far above it, the
 # connection is closed without reading on, and many clients then see only that.
@@ -66,6 +66,7 @@ class Listener:
                 clear_untrusted_proxy_headers=False,  # the application knows the proxies to trust
             )
         except (OSError, ValueError) as error:
+            close_all(self._sockets)
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise ConflictError(
                 f"Cannot listen on {config.host}:{config.port}: {reason}.",
@@ -95,8 +96,9 @@ class Listener:
 
     def stop(self) -> None:
         """Make `run` end soon."""
-        self._stopping.set()
-        self._servers[0].pull_trigger()
+        if not self._stopping.is_set():
+            self._stopping.set()
+            self._servers[0].pull_trigger()
 
     def _busy(self) -> bool:
         channels = [c for server in self._servers for c in list(server.active_channels.values())]
