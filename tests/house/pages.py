@@ -69,7 +69,7 @@ def commands_page() -> str:
         "standard error. Exit codes: 0 done, 1 failed, 2 wrong use or a setting that cannot be used.",
     ]
     for path, command in commands():
-        with click.Context(command, info_name=path, max_content_width=100, terminal_width=100) as context:
+        with click.Context(command, info_name=path, terminal_width=100, **main.context_settings) as context:
             lines += ["", f"## {path}", "", "```", command.get_help(context), "```"]
     return "\n".join(lines) + "\n"
 

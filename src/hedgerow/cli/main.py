@@ -20,7 +20,7 @@ class Hedgerow(click.Group):
             fail(failure, as_json=wants_json())
 
 
-@click.group(cls=Hedgerow, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Hedgerow, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("hedgerow"), prog_name="hedgerow")
 @json_option
 def main() -> None:
