@@ -3,6 +3,7 @@
 import datetime
 import decimal
 import json
+import math
 import time
 import uuid
 from collections.abc import Sequence
@@ -82,10 +83,10 @@ class PartWriter:
 
     def _flush(self) -> None:
         table = pa.Table.from_batches(self._pending, self._schema)
-        rows = max(1, min(GROUP_ROWS, GROUP_BYTES * table.num_rows // max(1, self._pending_bytes)))
+        groups = max(round(table.num_rows / GROUP_ROWS), math.ceil(self._pending_bytes / (2 * GROUP_BYTES)), 1)
         self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
         file = self._file or self._open(table)
-        file.writer.write_table(table, row_group_size=rows)
+        file.writer.write_table(table, row_group_size=math.ceil(table.num_rows / groups))
         if file.sink.tell() >= FILE_BYTES:
             self._close_file()
 

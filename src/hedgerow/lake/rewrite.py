@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from queue import Empty, SimpleQueue
+from dataclasses import dataclass
+from itertools import groupby
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,11 +14,21 @@ from deltalake.transaction import AddAction
 
 from hedgerow.lake import evolve
 from hedgerow.lake.log import DataFile
-from hedgerow.lake.parts import GROUP_BYTES, PartWriter
+from hedgerow.lake.parts import FILE_BYTES, GROUP_BYTES, PartWriter
 from hedgerow.lake.storage import Storage
 
 _BATCH_ROWS = 65_536
 _WORKERS = min(2, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """A row group: the unit of work."""
+
+    path: str
+    index: int
+    start: int
+    rows: int
 
 
 def rewrite(
@@ -32,28 +43,26 @@ def rewrite(
 ) -> list[AddAction]:
     """The actions that add the rows of `files` with `schema`, save the `doomed` ones (path → ascending row numbers).
 
-    The new files are put on `stack`, which deletes them when the caller fails. Memory: a row group per worker.
+    Rows keep their order, so that files go on covering narrow ranges of keys. The new files are put on `stack`, which
+    deletes them when the caller fails. Memory: a row group per worker.
     """
     doomed = doomed or {}
-    waiting: SimpleQueue[DataFile] = SimpleQueue()
-    for file in sorted((f for f in files if f.rows != len(doomed.get(f.path, ()))), key=lambda f: -f.size):
-        waiting.put(file)
-    workers = min(_WORKERS, waiting.qsize())
-    writers = [stack.enter_context(PartWriter(storage, location, schema, keep_stats)) for _ in range(workers)]
+    kept = [file for file in files if file.rows != len(doomed.get(file.path, ()))]
+    groups = [group for file in kept for group in _groups(storage, location, file.path)]
+    workers = max(1, min(_WORKERS, 2 * sum(file.size for file in kept) // FILE_BYTES))
+    spans = [span for span in _spans(groups, workers) if span]
 
-    def work(writer: PartWriter) -> list[AddAction]:
-        while True:
-            try:
-                file = waiting.get_nowait()
-            except Empty:
-                return writer.close()
-            for batch in batches(storage, location, file.path, without=doomed.get(file.path)):
+    def work(span: list[_Group], writer: PartWriter) -> list[AddAction]:
+        for path, run in groupby(span, key=lambda group: group.path):
+            for batch in batches(storage, location, path, groups=list(run), without=doomed.get(path)):
                 writer.write(evolve.conform(batch, schema))
+        return writer.close()
 
-    if not writers:
+    if not spans:
         return []
-    with ThreadPoolExecutor(workers) as pool:
-        return [action for actions in pool.map(work, writers) for action in actions]
+    writers = [stack.enter_context(PartWriter(storage, location, schema, keep_stats)) for _ in spans]
+    with ThreadPoolExecutor(len(spans)) as pool:
+        return [action for actions in pool.map(work, spans, writers) for action in actions]
 
 
 def batches(
@@ -62,26 +71,52 @@ def batches(
     path: str,
     *,
     columns: list[str] | None = None,
+    groups: Sequence[_Group] | None = None,
     without: pa.Int64Array | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of one file in order, save the row numbers `without` (ascending)."""
+    """The rows of one file (or of adjacent row groups of it) in order, save the row numbers `without` (ascending)."""
     with storage.filesystem().open_input_file(f"{storage.path(location)}/{path}") as source:
         file = pq.ParquetFile(source, pre_buffer=not storage.is_local)
-        start = at = 0
-        for batch in file.iter_batches(_batch_rows(file.metadata), columns=columns, use_threads=False):
+        start = groups[0].start if groups else 0
+        indexes = [group.index for group in groups] if groups else None
+        for batch in file.iter_batches(_batch_rows(file.metadata), indexes, columns, use_threads=False):
             end = start + batch.num_rows
-            if without is None:
-                yield batch
-            else:
-                upto = pc.search_sorted(without, end).as_py()
-                gone = without.slice(at, upto - at)
-                yield batch.filter(pc.invert(pc.is_in(pa.arange(start, end), value_set=gone))) if len(gone) else batch
-                at = upto
+            yield batch if without is None else _without(batch, start, without)
             start = end
+
+
+def _without(batch: pa.RecordBatch, start: int, numbers: pa.Int64Array) -> pa.RecordBatch:
+    """The batch, whose rows are numbered from `start`, without some of them."""
+    end = start + batch.num_rows
+    first, last = (pc.search_sorted(numbers, bound).as_py() for bound in (start, end))
+    if first == last:
+        return batch
+    gone = pc.is_in(pa.arange(start, end), value_set=numbers.slice(first, last - first))
+    return batch.filter(pc.invert(gone))
+
+
+def _groups(storage: Storage, location: str, path: str) -> Iterator[_Group]:
+    with storage.filesystem().open_input_file(f"{storage.path(location)}/{path}") as source:
+        metadata = pq.read_metadata(source)
+    start = 0
+    for index in range(metadata.num_row_groups):
+        rows = metadata.row_group(index).num_rows
+        yield _Group(path, index, start, rows)
+        start += rows
+
+
+def _spans(groups: Sequence[_Group], count: int) -> list[list[_Group]]:
+    """Cut into `count` runs of about as many rows."""
+    spans: list[list[_Group]] = [[] for _ in range(count)]
+    total, seen = sum(group.rows for group in groups), 0
+    for group in groups:
+        spans[seen * count // total if total else 0].append(group)
+        seen += group.rows
+    return spans
 
 
 def _batch_rows(metadata: pq.FileMetaData) -> int:
     """Rows per batch, fewer when they are wide."""
-    size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
-    width = max(1, 2 * size // max(1, metadata.num_rows))
-    return max(1, min(_BATCH_ROWS, GROUP_BYTES // width))
+    size: int = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+    rows: int = metadata.num_rows
+    return max(1, min(_BATCH_ROWS, GROUP_BYTES // max(1, 2 * size // max(1, rows))))

@@ -31,7 +31,7 @@ OnRows = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Written:
-    """What a write did: `rows` taken from the batches; version, row count and columns of the table now (see `State`)."""
+    """What a write did: rows taken from the batches; version, row count and columns of the table now (see `State`)."""
 
     rows: int
     version: int

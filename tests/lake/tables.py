@@ -1,0 +1,61 @@
+"""Short ways to write and look at a table, shared by the lake's tests."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from hedgerow.lake import read, write
+from hedgerow.lake.storage import Storage
+from hedgerow.lake.write import CommitFacts, Written
+
+PLACE = "7/shop_postgres_orders-0a1b2c3d"
+
+
+def facts(fence: int, cursor: str | None = None, base: int | None = None) -> Callable[[], CommitFacts]:
+    return lambda: CommitFacts(f"run-{fence}", fence, cursor, base)
+
+
+def replace(storage: Storage, fence: int, table: pa.Table, **facts_: Any) -> Written:
+    return write.replace(storage, PLACE, table.schema, table.to_batches(), facts(fence, **facts_), lambda _n: None)
+
+
+def append(storage: Storage, fence: int, table: pa.Table, **facts_: Any) -> Written:
+    return write.append(storage, PLACE, table.schema, table.to_batches(), facts(fence, **facts_), lambda _n: None)
+
+
+def merge(storage: Storage, fence: int, table: pa.Table, key: Iterable[str] = ("id",), **facts_: Any) -> Written:
+    batches = table.to_batches()
+    return write.merge(storage, PLACE, table.schema, batches, facts(fence, **facts_), lambda _n: None, list(key))
+
+
+def content(storage: Storage) -> pa.Table:
+    """The table as DuckDB reads the snapshot's files, after checking that delta-rs and Polars read the same."""
+    snapshot = read.files(storage, PLACE)
+    assert snapshot is not None
+    with duckdb.connect() as db:
+        db.execute("SET TimeZone = 'UTC'")
+        table = db.execute("SELECT * FROM read_parquet(?)", [snapshot.uris]).to_arrow_table()
+    assert table.column_names == [column.name for column in snapshot.columns]
+    assert table.num_rows == snapshot.row_count
+    by_polars = pl.read_delta(storage.uri(PLACE))
+    assert by_polars.columns == table.column_names
+    assert _as_bag(by_polars) == _as_bag(pl.from_arrow(table))
+    by_delta = DeltaTable(storage.uri(PLACE)).to_pyarrow_table()
+    assert _as_bag(pl.from_arrow(by_delta)) == _as_bag(by_polars)
+    return table
+
+
+def rows(storage: Storage, order: str = "id") -> list[dict[str, Any]]:
+    """Every row, ordered by a column."""
+    found: list[dict[str, Any]] = content(storage).sort_by(order).to_pylist()
+    return found
+
+
+def _as_bag(frame: pl.DataFrame | pl.Series) -> list[str]:
+    """Rows as text, so that NaN equals itself and order does not count."""
+    assert isinstance(frame, pl.DataFrame)
+    return sorted(map(repr, frame.rows()))
