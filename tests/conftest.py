@@ -1,17 +1,26 @@
-"""What every test may ask for. The environment is set before Django reads it."""
+"""What every test may ask for. The environment is set before Django reads it: no test sees a real installation.
 
+For that reason pyproject names no settings module to pytest-django, which would read it before this file.
+"""
+
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
+import django
 import pytest
 
 _DATA = Path(tempfile.mkdtemp(prefix="hedgerow-tests-"))
+atexit.register(shutil.rmtree, _DATA, ignore_errors=True)
 for _name in [n for n in os.environ if n.startswith("HEDGEROW_")]:
     del os.environ[_name]
 os.environ["HEDGEROW_DATA_DIR"] = str(_DATA)
+os.environ["DJANGO_SETTINGS_MODULE"] = "hedgerow.server.settings"
+django.setup()
 
-pytest_plugins = ["tests.support.fixtures_postgres", "tests.support.people"]
+pytest_plugins = ["tests.support.fixtures_postgres", "tests.support.people", "tests.support.fake_connector"]
 
 
 @pytest.fixture(scope="session")
