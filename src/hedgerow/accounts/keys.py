@@ -78,6 +78,11 @@ def roll(key: PersonalAPIKey) -> str:
     return value
 
 
+def delete(key: PersonalAPIKey) -> None:
+    """The key is gone and stops working at once."""
+    key.delete()
+
+
 def _new_value() -> str:
     return f"phx_{random_base62(47)}"
 

@@ -86,7 +86,25 @@ def role_members() -> QuerySet[RoleMembership]:
     return RoleMembership.objects.select_related("membership__user").order_by("joined_at", "id")
 
 
-def check_role_name(organization: Organization, name: str, but: Role | None = None) -> None:
+def create_role(organization: Organization, name: str, by: User) -> Role:
+    """A new role. Raises BadRequestError when the name is taken."""
+    _check_role_name(organization, name)
+    return Role.objects.create(organization=organization, name=name, created_by=by)
+
+
+def rename_role(role: Role, name: str) -> None:
+    """Another name for a role. Raises BadRequestError when it is taken."""
+    _check_role_name(role.organization, name, role)
+    role.name = name
+    role.save(update_fields=["name"])
+
+
+def delete_role(role: Role) -> None:
+    """Deletes a role and the rules that name it."""
+    role.delete()
+
+
+def _check_role_name(organization: Organization, name: str, but: Role | None = None) -> None:
     """Raises BadRequestError when another role has the name, in whatever case."""
     same = Role.objects.filter(organization=organization, name__iexact=name)
     if (same.exclude(pk=but.pk) if but else same).exists():
@@ -103,3 +121,10 @@ def join_role(role: Role, user_uuid: str) -> RoleMembership:
     if not new:
         raise BadRequestError("User is already part of the role.", field="user_uuid")
     return joined
+
+
+def leave_role(role: Role, pk: str) -> None:
+    """Takes a member out of the role. Raises NotFoundError."""
+    parsed = parse_uuid(pk)
+    if parsed is None or not role.memberships.filter(pk=parsed).delete()[0]:
+        raise NotFoundError

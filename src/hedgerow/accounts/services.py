@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 from django.utils.text import slugify
@@ -45,6 +45,14 @@ def create_project(name: str, owner: User, organization: Organization | None = N
     owner.current_project = project
     owner.save(update_fields=["current_project"])
     return project
+
+
+def change_project(project: Project, changes: dict[str, Any]) -> None:
+    """Stores checked values for name, time zone or currency."""
+    for name, value in changes.items():
+        setattr(project, name, value)
+    if changes:
+        project.save(update_fields=[*changes, "updated_at"])
 
 
 @transaction.atomic

@@ -14,6 +14,9 @@ from hedgerow.accounts.models import AccessRule
 from hedgerow.accounts.rules import Person, Target
 from hedgerow.api.checks import ProjectView
 from hedgerow.api.fields import timestamp
+from hedgerow.core.errors import NotFoundError
+from hedgerow.core.ids import parse_uuid
+from hedgerow.sources import queries
 
 
 class AccessRuleSerializer(serializers.Serializer[Any]):
@@ -89,7 +92,11 @@ def _person_dict(person: Person) -> dict[str, Any]:
 
 
 class RulesView(ProjectView):
-    """What the three kinds of rules have in common."""
+    """What all kinds of rules have in common: whoever may see a thing may see its rules."""
+
+    scope_object = "access_control"
+    scopes = {"access_controls": "read", "users_with_access": "read"}
+    levels = {"access_controls": "viewer", "users_with_access": "viewer", "set_access_control": "viewer"}
 
     def show(self, target: Target, level: str) -> Response:
         """200 with the rules about `target`."""
@@ -116,11 +123,17 @@ class RulesView(ProjectView):
 
 
 class ObjectRulesView(RulesView):
-    """Base of a view whose objects have rules of their own. Subclasses say what `id` names in `rule_target`."""
+    """…/:id/access_controls/ and …/:id/users_with_access/ of one kind of object, named by `resource`."""
 
     def rule_target(self, id: str) -> Target:
         """The object addressed; raises NotFoundError when the project has no such object."""
         raise NotImplementedError
+
+    def created_by_caller(self) -> bool:
+        try:
+            return self.rule_target(self.kwargs["id"]).creator_id == self.actor.user.pk
+        except NotFoundError:
+            return False
 
     @extend_schema(responses=AccessControlsSerializer)
     def access_controls(self, request: Request, project_id: str, id: str) -> Response:
@@ -160,8 +173,6 @@ class ObjectRulesView(RulesView):
 class ProjectRulesView(RulesView):
     """…/projects/:id/access_controls/: who may enter the project."""
 
-    scope_object = "access_control"
-
     @extend_schema(responses=AccessControlsSerializer)
     def access_controls(self, request: Request, project_id: str) -> Response:
         """The rules about the project."""
@@ -179,8 +190,6 @@ class ProjectRulesView(RulesView):
 class ResourceRulesView(RulesView):
     """…/projects/:id/resource_access_controls/: levels for whole kinds of objects."""
 
-    scope_object = "access_control"
-
     @extend_schema(responses=AccessControlsSerializer)
     def access_controls(self, request: Request, project_id: str) -> Response:
         """The rules about all kinds of objects."""
@@ -197,12 +206,21 @@ class ResourceRulesView(RulesView):
         return self.put_rule(Target(resource))
 
 
-def access_routes(prefix: str, view: type[ObjectRulesView]) -> list[URLPattern]:
+class SourceRulesView(ObjectRulesView):
+    """Rules of a source; its schemas and tables follow them."""
+
+    resource = "external_data_source"
+
+    def rule_target(self, id: str) -> Target:
+        source_id = parse_uuid(id)
+        source = queries.live_sources(self.project).filter(id=source_id).first() if source_id else None
+        if source is None:
+            raise NotFoundError
+        return Target("external_data_source", str(source.pk), source.created_by_id)
+
+
+def rule_routes(prefix: str, view: type[ObjectRulesView]) -> list[URLPattern]:
     """The routes of rules below `<prefix>/:id/`."""
-    return [
-        path(
-            f"{prefix}/<id>/access_controls/",
-            view.as_view({"get": "access_controls", "put": "set_access_control"}),
-        ),
-        path(f"{prefix}/<id>/users_with_access/", view.as_view({"get": "users_with_access"})),
-    ]
+    one = view.as_view({"get": "access_controls", "put": "set_access_control"})
+    who = view.as_view({"get": "users_with_access"})
+    return [path(f"{prefix}/<id>/access_controls/", one), path(f"{prefix}/<id>/users_with_access/", who)]

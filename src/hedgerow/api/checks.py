@@ -26,11 +26,6 @@ from hedgerow.core.errors import BadRequestError, DeniedError
 NO_SCOPE: Final = ""
 _READS: Final = frozenset({"list", "retrieve", "metadata"})
 _LEVELS: Final = {"read": "viewer", "write": "editor"}
-_ACCESS_SCOPES: Final = {  # the routes of api.access_controls, the same on every object
-    "access_controls": "access_control:read",
-    "users_with_access": "access_control:read",
-    "set_access_control": "access_control:write",
-}
 
 
 class ContractView(ViewSet):
@@ -118,8 +113,7 @@ class ContractView(ViewSet):
 
     def needed_scope(self, action: str) -> str:
         """The scope an action needs, or NO_SCOPE."""
-        default = _ACCESS_SCOPES.get(action) or ("read" if action in _READS else "write")
-        word = self.scopes.get(action, default)
+        word = self.scopes.get(action, "read" if action in _READS else "write")
         return f"{self.scope_object}:{word}" if word in _LEVELS else word
 
     def _parse(self, request: Request) -> tuple[Any, Exception | None]:
@@ -169,7 +163,7 @@ class ProjectView(ContractView):
     """
 
     resource: ClassVar[str | None] = None
-    levels: ClassVar[Mapping[str, str]] = {"access_controls": "viewer", "set_access_control": "viewer"}
+    levels: ClassVar[Mapping[str, str]] = {}
     answers_message: ClassVar[bool] = True
     project: Project
 

@@ -12,8 +12,6 @@ from hedgerow.accounts.models import Membership, Role, RoleMembership
 from hedgerow.api import projects, users
 from hedgerow.api.checks import ContractView
 from hedgerow.api.fields import timestamp
-from hedgerow.core.errors import NotFoundError
-from hedgerow.core.ids import parse_uuid
 
 
 class MemberSerializer(serializers.Serializer[Any]):
@@ -184,9 +182,8 @@ class RoleView(InOrganizationView):
         """A new role."""
         serializer = RoleSerializer(data=self.body)
         serializer.is_valid(raise_exception=True)
-        organization, name = self.membership.organization, serializer.validated_data["name"]
-        organizations.check_role_name(organization, name)
-        role = Role.objects.create(organization=organization, name=name, created_by=self.actor.user)
+        name = serializer.validated_data["name"]
+        role = organizations.create_role(self.membership.organization, name, self.actor.user)
         return Response(role_dict(role), status=201)
 
     @extend_schema(request=RoleSerializer, responses=RoleSerializer)
@@ -196,15 +193,13 @@ class RoleView(InOrganizationView):
         serializer = RoleSerializer(data=self.body, partial=True)
         serializer.is_valid(raise_exception=True)
         if "name" in serializer.validated_data:
-            organizations.check_role_name(self.membership.organization, serializer.validated_data["name"], role)
-            role.name = serializer.validated_data["name"]
-            role.save(update_fields=["name"])
+            organizations.rename_role(role, serializer.validated_data["name"])
         return Response(role_dict(role))
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, organization_id: str, id: str) -> Response:
         """Deletes a role and the rules that name it."""
-        organizations.role(self.membership.organization, id).delete()
+        organizations.delete_role(organizations.role(self.membership.organization, id))
         return Response(status=204)
 
 
@@ -228,10 +223,7 @@ class RoleMembershipView(RoleView):
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, organization_id: str, id: str, role_id: str = "") -> Response:
         """Takes a member out of the role."""
-        parsed = parse_uuid(id)
-        gone = self._role(role_id).memberships.filter(pk=parsed) if parsed else None
-        if gone is None or not gone.delete()[0]:
-            raise NotFoundError
+        organizations.leave_role(self._role(role_id), id)
         return Response(status=204)
 
     def _role(self, role_id: str) -> Role:

@@ -111,7 +111,7 @@ class PersonalAPIKeyView(ContractView):
     def destroy(self, request: Request, id: str) -> Response:
         """Deletes the key, which stops working at once."""
         sessions.require_recent(self.request.session)
-        self._own(id).delete()
+        keys.delete(self._own(id))
         return Response(status=204)
 
     def _own(self, pk: str) -> PersonalAPIKey:

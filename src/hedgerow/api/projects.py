@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from hedgerow.accounts import access, places
+from hedgerow.accounts import access, places, services
 from hedgerow.accounts.currencies import CURRENCIES
 from hedgerow.accounts.models import Level, Project
 from hedgerow.api.checks import ContractView, ProjectView
@@ -104,10 +104,7 @@ class OneProjectView(ProjectView):
         access.require_admin(self.actor)
         serializer = ProjectChangesSerializer(data=self.body)
         serializer.is_valid(raise_exception=True)
-        for name, value in serializer.validated_data.items():
-            setattr(self.project, name, value)
-        if serializer.validated_data:
-            self.project.save(update_fields=[*serializer.validated_data, "updated_at"])
+        services.change_project(self.project, serializer.validated_data)
         return Response(self._whole())
 
     def _whole(self) -> dict[str, Any]:

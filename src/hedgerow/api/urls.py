@@ -8,7 +8,9 @@ from typing import Any
 from django.urls import include, path
 
 from hedgerow.api import health, schema
-from hedgerow.api.access_controls import ProjectRulesView, ResourceRulesView
+from hedgerow.api.access_controls import ProjectRulesView, ResourceRulesView, SourceRulesView, rule_routes
+from hedgerow.api.external_data_schemas import ExternalDataSchemaView
+from hedgerow.api.external_data_sources import ExternalDataSourceView
 from hedgerow.api.login import LoginView, LogoutView
 from hedgerow.api.organizations import (
     MemberView,
@@ -20,14 +22,51 @@ from hedgerow.api.organizations import (
 )
 from hedgerow.api.personal_api_keys import PersonalAPIKeyView
 from hedgerow.api.projects import OneProjectView, ProjectListView
+from hedgerow.api.query import QueryView
 from hedgerow.api.users import UserView
+from hedgerow.api.warehouse_tables import TableRulesView, WarehouseTableView
 
 RULES: dict[str, Any] = {"get": "access_controls", "put": "set_access_control"}
+
+source_routes = [
+    path("", ExternalDataSourceView.as_view({"get": "list", "post": "create"})),
+    path("database_schema/", ExternalDataSourceView.as_view({"post": "database_schema"})),
+    path("source_prefix/", ExternalDataSourceView.as_view({"post": "source_prefix"})),
+    path("wizard/", ExternalDataSourceView.as_view({"get": "wizard"})),
+    path(
+        "<id>/",
+        ExternalDataSourceView.as_view(
+            {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
+        ),
+    ),
+    path("<id>/jobs/", ExternalDataSourceView.as_view({"get": "jobs"})),
+    path("<id>/reload/", ExternalDataSourceView.as_view({"post": "reload"})),
+    path("<id>/revenue_analytics_config/", ExternalDataSourceView.as_view({"patch": "revenue_analytics_config"})),
+    path("<id>/refresh_schemas/", ExternalDataSourceView.as_view({"post": "refresh_schemas"})),
+]
+
+schema_routes = [
+    path("", ExternalDataSchemaView.as_view({"get": "list"})),
+    path("<id>/", ExternalDataSchemaView.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"})),
+    path("<id>/reload/", ExternalDataSchemaView.as_view({"post": "reload"})),
+    path("<id>/resync/", ExternalDataSchemaView.as_view({"post": "resync"})),
+    path("<id>/cancel/", ExternalDataSchemaView.as_view({"post": "cancel"})),
+    path("<id>/delete_data/", ExternalDataSchemaView.as_view({"delete": "delete_data"})),
+    path("<id>/incremental_fields/", ExternalDataSchemaView.as_view({"post": "incremental_fields"})),
+]
 
 project_routes = [
     path("", OneProjectView.as_view({"get": "retrieve", "patch": "partial_update"})),
     path("access_controls/", ProjectRulesView.as_view(RULES)),
     path("resource_access_controls/", ResourceRulesView.as_view(RULES)),
+    path("external_data_sources/", include(source_routes)),
+    *rule_routes("external_data_sources", SourceRulesView),
+    path("external_data_schemas/", include(schema_routes)),
+    path("query/", QueryView.as_view({"post": "create"})),
+    path("query/<id>/", QueryView.as_view({"get": "retrieve", "delete": "destroy"})),
+    path("warehouse_tables/", WarehouseTableView.as_view({"get": "list"})),
+    *rule_routes("warehouse_tables", TableRulesView),
+    path("warehouse_tables/<id>/", WarehouseTableView.as_view({"get": "retrieve", "delete": "destroy"})),
 ]
 
 organization_routes = [
