@@ -1,12 +1,13 @@
 """Stream record batches into Parquet files that no reader knows of until a commit names them."""
 
+import contextlib
 import datetime
 import decimal
 import json
 import math
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as t
 from deltalake.transaction import AddAction
 
-from hedgerow.core.errors import AppError
+from hedgerow.core.errors import AppError, BrokenError, ConflictError
 from hedgerow.lake import log
 from hedgerow.lake.storage import Storage
 
@@ -36,6 +37,7 @@ class PartWriter:
     """Writes batches of `schema` as Parquet files of about FILE_BYTES. Memory: one row group.
 
     A context: leaving it with an exception deletes what was written, except files that a commit has named.
+    Raises BrokenError when the storage fails, ConflictError when the table's folder is deleted meanwhile.
     `close()` gives the Delta actions; then every file is complete, and on the disk if the storage is a local folder.
     """
 
@@ -68,17 +70,19 @@ class PartWriter:
         self._pending_rows += batch.num_rows
         self._pending_bytes += batch.nbytes
         if self._pending_rows >= GROUP_ROWS or self._pending_bytes >= GROUP_BYTES:
-            self._flush()
+            with _storing():
+                self._flush()
 
     def close(self, *, at_least_one: bool = False) -> list[AddAction]:
         """Finish the last file. `at_least_one`: without rows, write one file that only holds the schema."""
-        if self._pending_rows:
-            self._flush()
-        if at_least_one and not self._names:
-            self._open(self._schema.empty_table())
-        self._close_file()
-        for sync in self._syncs:
-            sync.result()
+        with _storing():
+            if self._pending_rows:
+                self._flush()
+            if at_least_one and not self._names:
+                self._open(self._schema.empty_table())
+            self._close_file()
+            for sync in self._syncs:
+                sync.result()
         return self._actions
 
     def _flush(self) -> None:
@@ -120,7 +124,8 @@ class PartWriter:
         named = {f.path for f in log.files_of(table)} if table else set()
         for name in self._names:
             if name not in named:
-                self._filesystem.delete_file(f"{self._storage.path(self._location)}/{name}")
+                with contextlib.suppress(FileNotFoundError):
+                    self._filesystem.delete_file(f"{self._storage.path(self._location)}/{name}")
 
 
 class _OpenFile:
@@ -148,6 +153,19 @@ class _OpenFile:
         self.sink_size = self.sink.tell()
         self.sink.close()
         return self._metadata[0]
+
+
+@contextlib.contextmanager
+def _storing() -> Iterator[None]:
+    """Turn what the storage complains about into errors that a run can show."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ConflictError("The table was deleted while this run wrote to it.") from error
+    except OSError as error:
+        raise BrokenError(
+            f"The table cannot be written: {error}", hint="Check that the storage is up and has room, then sync again."
+        ) from error
 
 
 def _encodings(table: pa.Table) -> tuple[list[str], list[str]]:
