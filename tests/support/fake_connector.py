@@ -1,6 +1,6 @@
 """A connector over tables in memory. It follows the contract; what it offers and refuses, a test decides."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,7 +70,7 @@ class FakeConnector:
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeConnector]:
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeConnector:
     """The server's connector for `MySQL`, with two tables."""
     connector = FakeConnector(offered=[a_table("countries"), a_table("orders", rows=3)])
     real = registry.get
@@ -79,7 +79,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeConnector]:
         return connector if name == NAME else real(name)
 
     monkeypatch.setattr(registry, "get", get)
-    yield connector
+    return connector
 
 
 def settings_of(**changes: Any) -> dict[str, Any]:

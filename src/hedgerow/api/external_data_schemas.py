@@ -100,15 +100,6 @@ class IncrementalFieldsSerializer(serializers.Serializer[Any]):
     detected_primary_keys = serializers.ListField(allow_null=True, child=serializers.CharField())
 
 
-class SchemaPageSerializer(serializers.Serializer[Any]):
-    """A page of schemas."""
-
-    count = serializers.IntegerField()
-    next = serializers.URLField(allow_null=True)
-    previous = serializers.URLField(allow_null=True)
-    results = ExternalDataSchemaSerializer(many=True)
-
-
 def to_dict(table: SourceTable) -> dict[str, Any]:
     """A source table as every answer shows it."""
     return {
@@ -134,20 +125,25 @@ def _synced(table: Table) -> dict[str, Any]:
     return {
         "id": str(table.id),
         "name": table.name,
-        "columns": [
-            {
-                "key": column["name"],
-                "name": column["name"],
-                "type": column["type"],
-                "schema_valid": True,
-                "fields": None,
-                "table": None,
-                "chain": None,
-            }
-            for column in table.columns
-        ],
+        "columns": columns_to_list(table),
         "row_count": table.row_count,
     }
+
+
+def columns_to_list(table: Table) -> list[dict[str, Any]]:
+    """The columns of a warehouse table as every answer shows them."""
+    return [
+        {
+            "key": column["name"],
+            "name": column["name"],
+            "type": column["type"],
+            "schema_valid": True,
+            "fields": None,
+            "table": None,
+            "chain": None,
+        }
+        for column in table.columns
+    ]
 
 
 # --- routes ------------------------------------------------------------------------------------------------------
@@ -161,12 +157,10 @@ class ExternalDataSchemaView(ProjectView):
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("limit", OpenApiTypes.INT),
-            OpenApiParameter("offset", OpenApiTypes.INT),
             OpenApiParameter("search", OpenApiTypes.STR, description="Terms that the name must contain."),
             OpenApiParameter("source_id", OpenApiTypes.UUID, description="Only the schemas of this source."),
         ],
-        responses=SchemaPageSerializer,
+        responses=ExternalDataSchemaSerializer(many=True),
     )
     def list(self, request: Request, project_id: str) -> Response:
         wanted = request.query_params.get("source_id")

@@ -89,15 +89,6 @@ class CreateSerializer(serializers.Serializer[Any]):
     job_inputs = serializers.DictField(required=False, help_text="Stands in for an absent payload.")
 
 
-class SourcePageSerializer(serializers.Serializer[Any]):
-    """A page of sources."""
-
-    count = serializers.IntegerField()
-    next = serializers.URLField(allow_null=True)
-    previous = serializers.URLField(allow_null=True)
-    results = ExternalDataSourceSerializer(many=True)
-
-
 class JobTableSerializer(serializers.Serializer[Any]):
     """The schema of a job, as it is now."""
 
@@ -191,11 +182,9 @@ class ExternalDataSourceView(ProjectView):
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("limit", OpenApiTypes.INT),
-            OpenApiParameter("offset", OpenApiTypes.INT),
             OpenApiParameter("search", OpenApiTypes.STR, description="Terms in id, type, prefix or description."),
         ],
-        responses=SourcePageSerializer,
+        responses=ExternalDataSourceSerializer(many=True),
     )
     def list(self, request: Request, project_id: str) -> Response:
         sources = access.narrow(self.actor, SOURCE, queries.live_sources(self.project))

@@ -7,81 +7,117 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('warehouse', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("warehouse", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Source',
+            name="Source",
             fields=[
-                ('id', models.UUIDField(default=hedgerow.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('source_type', models.CharField(max_length=128)),
-                ('prefix', models.CharField(max_length=100, null=True)),
-                ('prefix_key', models.CharField(blank=True, default='', max_length=100)),
-                ('description', models.CharField(max_length=400, null=True)),
-                ('sealed_settings', models.TextField(blank=True, default='')),
-                ('settings_version', models.PositiveIntegerField(default=0)),
-                ('revenue_enabled', models.BooleanField(default=False)),
-                ('revenue_include_invoiceless_charges', models.BooleanField(default=True)),
-                ('last_run_at', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField(default=hedgerow.core.clock.now)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('deleted_at', models.DateTimeField(null=True)),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='accounts.user')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sources', to='accounts.project')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=hedgerow.core.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("source_type", models.CharField(max_length=128)),
+                ("prefix", models.CharField(max_length=100, null=True)),
+                ("prefix_key", models.CharField(blank=True, default="", max_length=100)),
+                ("description", models.CharField(max_length=400, null=True)),
+                ("sealed_settings", models.TextField(blank=True, default="")),
+                ("settings_version", models.PositiveIntegerField(default=0)),
+                ("revenue_enabled", models.BooleanField(default=False)),
+                ("revenue_include_invoiceless_charges", models.BooleanField(default=True)),
+                ("last_run_at", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField(default=hedgerow.core.clock.now)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("deleted_at", models.DateTimeField(null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="accounts.user"
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="sources", to="accounts.project"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='SourceTable',
+            name="SourceTable",
             fields=[
-                ('id', models.UUIDField(default=hedgerow.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=400)),
-                ('description', models.TextField(null=True)),
-                ('table_name', models.CharField(blank=True, default='', max_length=140)),
-                ('table_uuid', models.UUIDField(null=True)),
-                ('columns', models.JSONField(default=list)),
-                ('detected_key', models.JSONField(default=list)),
-                ('should_sync', models.BooleanField(default=False)),
-                ('sync_type', models.CharField(max_length=32, null=True)),
-                ('cursor_field', models.CharField(max_length=400, null=True)),
-                ('cursor_field_type', models.CharField(max_length=32, null=True)),
-                ('key_columns', models.JSONField(null=True)),
-                ('frequency', models.CharField(default='6hour', max_length=16)),
-                ('time_of_day', models.TimeField(null=True)),
-                ('status', models.CharField(max_length=32, null=True)),
-                ('latest_error', models.TextField(null=True)),
-                ('last_synced_at', models.DateTimeField(null=True)),
-                ('switched_off_by_engine', models.BooleanField(default=False)),
-                ('unreachable_runs', models.PositiveIntegerField(default=0)),
-                ('fence', models.BigIntegerField(default=0)),
-                ('cursor_value', models.TextField(null=True)),
-                ('reload_all', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField(default=hedgerow.core.clock.now)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('deleted_at', models.DateTimeField(null=True)),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='source_tables', to='sources.source')),
-                ('table', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='source_tables', to='warehouse.table')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=hedgerow.core.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=400)),
+                ("description", models.TextField(null=True)),
+                ("table_name", models.CharField(blank=True, default="", max_length=140)),
+                ("table_uuid", models.UUIDField(null=True)),
+                ("columns", models.JSONField(default=list)),
+                ("detected_key", models.JSONField(default=list)),
+                ("should_sync", models.BooleanField(default=False)),
+                ("sync_type", models.CharField(max_length=32, null=True)),
+                ("cursor_field", models.CharField(max_length=400, null=True)),
+                ("cursor_field_type", models.CharField(max_length=32, null=True)),
+                ("key_columns", models.JSONField(null=True)),
+                ("frequency", models.CharField(default="6hour", max_length=16)),
+                ("time_of_day", models.TimeField(null=True)),
+                ("status", models.CharField(max_length=32, null=True)),
+                ("latest_error", models.TextField(null=True)),
+                ("last_synced_at", models.DateTimeField(null=True)),
+                ("switched_off_by_engine", models.BooleanField(default=False)),
+                ("unreachable_runs", models.PositiveIntegerField(default=0)),
+                ("fence", models.BigIntegerField(default=0)),
+                ("cursor_value", models.TextField(null=True)),
+                ("reload_all", models.BooleanField(default=False)),
+                ("created_at", models.DateTimeField(default=hedgerow.core.clock.now)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("deleted_at", models.DateTimeField(null=True)),
+                (
+                    "source",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="source_tables", to="sources.source"
+                    ),
+                ),
+                (
+                    "table",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="source_tables",
+                        to="warehouse.table",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='source',
-            index=models.Index(fields=['project', '-created_at', '-id'], name='sources_sou_project_ad10eb_idx'),
+            model_name="source",
+            index=models.Index(fields=["project", "-created_at", "-id"], name="sources_sou_project_ad10eb_idx"),
         ),
         migrations.AddConstraint(
-            model_name='source',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at__isnull', True)), fields=('project', 'source_type', 'prefix_key'), name='one_live_prefix'),
+            model_name="source",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at__isnull", True)),
+                fields=("project", "source_type", "prefix_key"),
+                name="one_live_prefix",
+            ),
         ),
         migrations.AddIndex(
-            model_name='sourcetable',
-            index=models.Index(fields=['source', 'deleted_at', 'name'], name='sources_sou_source__035222_idx'),
+            model_name="sourcetable",
+            index=models.Index(fields=["source", "deleted_at", "name"], name="sources_sou_source__035222_idx"),
         ),
         migrations.AddConstraint(
-            model_name='sourcetable',
-            constraint=models.UniqueConstraint(fields=('source', 'name'), name='one_source_table_name'),
+            model_name="sourcetable",
+            constraint=models.UniqueConstraint(fields=("source", "name"), name="one_source_table_name"),
         ),
     ]
