@@ -25,6 +25,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from hedgerow.core.errors import BadRequestError
 
 DEFAULT_ROWS: Final = 100
+TOO_DEEP: Final = "The query is nested too deeply."
 _LONGEST_NAME: Final = 120
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9]*m")
 _WHOLE: Final = re.compile(r"[0-9]{1,18}")
@@ -58,7 +59,7 @@ def translate(sql: str, values: Mapping[str, Any], known: Callable[[str], bool],
     except (errors.TokenError, errors.UnsupportedError) as error:
         raise BadRequestError(f"Syntax error: {str(error.__cause__ or error).splitlines()[0]}") from error
     except RecursionError as error:
-        raise BadRequestError("The query is nested too deeply.") from error
+        raise BadRequestError(TOO_DEEP) from error
     return Translated(text, tables, limit, offset)
 
 
@@ -211,7 +212,8 @@ def _name_columns(tree: exp.Query) -> None:
 def _set_limit(tree: exp.Query, max_rows: int) -> tuple[int, int]:
     clause = tree.args.get("limit")
     if isinstance(clause, exp.Fetch):
-        if clause.args.get("limit_options"):
+        options = clause.args.get("limit_options")
+        if options is not None and (options.args.get("percent") or options.args.get("with_ties")):
             raise BadRequestError("FETCH takes a whole number of rows.")
         wanted = clause.args.get("count")
     else:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from hedgerow.core.errors import BadRequestError
+from hedgerow.lake.dialect import TOO_DEEP
 from hedgerow.lake.functions import ALLOWED, CHANGING, words
 
 if TYPE_CHECKING:
@@ -44,9 +45,10 @@ def check(connection: "duckdb.DuckDBPyConnection", sql: str, tables: frozenset[s
 
 
 def _refusal(tree: dict[str, Any]) -> str:
-    if tree.get("error_type") == "parser":
-        return f"Syntax error: {str(tree['error_message']).splitlines()[0]}"
-    return "Only SELECT statements are allowed."
+    text = str(tree.get("error_message", "")).splitlines()
+    if tree.get("error_type") != "parser" or not text:
+        return "Only SELECT statements are allowed."
+    return TOO_DEEP if "Max expression depth" in text[0] else f"Syntax error: {text[0]}"
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:

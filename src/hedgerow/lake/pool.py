@@ -31,6 +31,9 @@ _HEADROOM_MIB: Final = 256
 """What a process may take beyond the memory of the query: the answer's own rows, and what DuckDB does not count."""
 _FAT_MIB: Final = 160
 """A process that still holds this much after an answer is replaced, so that idle memory stays low."""
+_FIT: Final = b"+"
+_GROWN: Final = b"-"
+"""The first byte of an answer: whether its process may be kept."""
 
 
 class BusyError(Exception):
@@ -186,9 +189,10 @@ class QueryPool:
         try:
             child.pipe.send_bytes(json.dumps(job).encode())
             if child.pipe.poll(seconds):
-                answer: dict[str, Any] = json.loads(child.pipe.recv_bytes())
-                if answer.pop("resident_mib") > _FAT_MIB:
+                received = child.pipe.recv_bytes()
+                if received[:1] == _GROWN:
                     child.pipe.close()
+                answer: dict[str, Any] = json.loads(received[1:])
                 return answer
         except (EOFError, OSError):
             child.process.join(1)
@@ -237,9 +241,8 @@ def _serve(pipe: Connection, storage_url: str, memory_mib: int) -> None:
         while True:
             connection = query.connect()  # made before the question comes: it takes longer than most answers
             answer = query.answer(connection, storage, json.loads(pipe.recv_bytes()))
-            answer["resident_mib"] = _status("VmRSS")
-            pipe.send_bytes(json.dumps(answer, allow_nan=False, separators=(",", ":")).encode())
             connection.close()
+            pipe.send_bytes((_GROWN if _status("VmRSS") > _FAT_MIB else _FIT) + answer)
 
 
 def _limit_memory(mib: int) -> None:

@@ -5,6 +5,7 @@ reads exactly the Parquet files of one version; before the query is looked at, a
 and settings are closed for good (`lock_configuration`). `lake.guard` says what may be in the SQL.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,6 +19,7 @@ from hedgerow.lake.answer import Limits, Result
 from hedgerow.lake.storage import Storage
 
 THREADS: Final = 2
+LARGEST_ANSWER_MIB: Final = 32
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": THREADS,
     "temp_directory": "",
@@ -45,21 +47,26 @@ _USERS_FAULT: Final = (
 def connect() -> duckdb.DuckDBPyConnection:
     """An empty database in memory, not yet closed to the outside."""
     connection = duckdb.connect(":memory:", config=_CONFIG)
-    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     return connection
 
 
-def answer(connection: duckdb.DuckDBPyConnection, storage: Storage, job: Mapping[str, Any]) -> dict[str, Any]:
-    """Answer one job of the pool: a Result as plain data, or `{"error": {"message", "broken"}}`."""
+def answer(connection: duckdb.DuckDBPyConnection, storage: Storage, job: Mapping[str, Any]) -> bytes:
+    """Answer one job of the pool: as JSON, a Result or `{"error": {"message", "broken"}}`."""
     try:
         limits = Limits(**job["limits"])
-        return asdict(run(connection, storage, job["sql"], job["values"], job["tables"], limits))
+        result = run(connection, storage, job["sql"], job["values"], job["tables"], limits)
+        text = json.dumps(asdict(result), allow_nan=False, separators=(",", ":")).encode()
+        if len(text) <= LARGEST_ANSWER_MIB * 1024 * 1024:
+            return text
+        message, broken = f"The result is larger than {LARGEST_ANSWER_MIB} MiB. Ask for fewer rows or columns.", False
     except BadRequestError as error:
-        return {"error": {"message": error.message, "broken": False}}
+        message, broken = error.message, False
     except MemoryError:
-        return {"error": {"message": _out_of_memory(limits).message, "broken": False}}
+        message, broken = _out_of_memory(limits).message, False
     except Exception as error:  # whatever it is, the server is told instead of left waiting
-        return {"error": {"message": f"{type(error).__name__}: {error}", "broken": True}}
+        message, broken = f"{type(error).__name__}: {error}", True
+    return json.dumps({"error": {"message": message, "broken": broken}}).encode()
 
 
 def run(
@@ -76,7 +83,7 @@ def run(
     """
     query = dialect.translate(sql, values, tables.__contains__, limits.rows)
     try:
-        _prepare(connection, storage, {name: tables[name] for name in query.tables}, limits)
+        seal(connection, storage, {name: tables[name] for name in query.tables}, limits)
         stable = guard.check(connection, query.sql, query.tables)
         columns, types, rows, has_more = results.fetch(connection, query.sql, query.limit)
     except duckdb.Error as error:
@@ -84,9 +91,7 @@ def run(
     return Result(columns, types, rows, has_more, query.limit, query.offset, query.sql, sorted(query.tables), stable)
 
 
-def _prepare(
-    connection: duckdb.DuckDBPyConnection, storage: Storage, tables: Mapping[str, str], limits: Limits
-) -> None:
+def seal(connection: duckdb.DuckDBPyConnection, storage: Storage, tables: Mapping[str, str], limits: Limits) -> None:
     """Views over one version of each table; then every door is shut."""
     snapshots = {name: _snapshot(storage, name, location) for name, location in tables.items()}
     files = [uri for snapshot in snapshots.values() for uri in snapshot.uris]
@@ -122,6 +127,8 @@ def _explain(error: duckdb.Error, limits: Limits) -> AppError:
     text = text.split(" Error: ", 1)[-1].strip()
     if isinstance(error, duckdb.OutOfMemoryException):
         return _out_of_memory(limits)
+    if "Max expression depth" in text:
+        return BadRequestError(dialect.TOO_DEEP)
     if unresolved := _UNRESOLVED.search(text):
         return BadRequestError(f"Unable to resolve field: {unresolved.group(1)}")
     if isinstance(error, _USERS_FAULT):
