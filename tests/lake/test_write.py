@@ -2,7 +2,7 @@ import datetime as dt
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hedgerow.core.errors import BadDataError, ConflictError, KeyRequiredError
+from hedgerow.core.errors import BadDataError, BrokenError, ConflictError, KeyRequiredError
 from hedgerow.lake import maintain, read, write
 from hedgerow.lake.storage import Storage
 from tests.lake.tables import PLACE, append, content, facts, merge, replace, rows
@@ -431,6 +432,51 @@ def test_columns_that_clash_in_case_are_both_kept_and_merged(storage: Storage) -
     merge(storage, 1, pa.table([[1, 2], ["a", "b"]], names=["ID", "id"]), ["id"])
     merge(storage, 2, pa.table([[20], ["b"]], names=["ID", "id"]), ["id"])
     assert rows(storage, "ID") == [{"ID": 1, "id_2": "a"}, {"ID": 20, "id_2": "b"}]
+
+
+@pytest.mark.parametrize("changed", [range(0, 2000, 7), range(900, 1100), range(2000), [], [1999]], ids=str)
+def test_a_merge_finds_its_rows_across_files_and_row_groups(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, changed: Sequence[int]
+) -> None:
+    monkeypatch.setattr("hedgerow.lake.parts.GROUP_ROWS", 64)
+    monkeypatch.setattr("hedgerow.lake.parts.FILE_BYTES", 5_000)
+    monkeypatch.setattr("hedgerow.lake.rewrite.FILE_BYTES", 1)
+    monkeypatch.setattr("hedgerow.lake.rewrite._BATCH_ROWS", 50)
+    old = pa.table({"id": range(2000), "v": [f"old {n * 2654435761 % 2**32}" for n in range(2000)]})
+    batches = old.to_batches(50)
+    write.merge(storage, PLACE, old.schema, batches, facts(1), lambda _n: None, ["id"])
+    assert len(files(storage)) > 3
+    ids = [*changed, 5000]
+    merge(storage, 2, pa.table({"id": ids, "v": ["new"] * len(ids)}))
+    assert {row["id"] for row in rows(storage) if row["v"] == "new"} == set(ids)
+    assert [row["id"] for row in rows(storage)] == [*range(2000), 5000]
+
+
+def test_a_commit_whose_answer_was_lost_is_found_in_the_log(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace(storage, 1, PEOPLE)
+    real = DeltaTable.create_write_transaction
+
+    def answer_lost(*args: Any, **options: Any) -> None:
+        real(*args, **options)
+        raise CommitFailedError("answer lost")
+
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", answer_lost)
+    assert append(storage, 2, PEOPLE).version == 1
+    assert len(rows(storage)) == 4
+
+
+def test_files_that_were_swept_away_before_the_commit_are_noticed(storage: Storage) -> None:
+    replace(storage, 1, PEOPLE)
+    before = files(storage)
+
+    def swept() -> write.CommitFacts:
+        for name in files(storage) - before:
+            Path(storage.path(PLACE), name).unlink()
+        return facts(2)()
+
+    with pytest.raises(BrokenError, match="is gone"):
+        write.append(storage, PLACE, PEOPLE.schema, PEOPLE.to_batches(), swept, lambda _n: None)
+    assert rows(storage) == [ALICE, BOB]
 
 
 def test_large_files_are_cut_and_hold_large_row_groups(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:

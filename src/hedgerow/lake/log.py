@@ -69,7 +69,7 @@ def open_table(storage: Storage, location: str) -> DeltaTable | None:
             return DeltaTable(storage.uri(location), storage_options=storage.delta_options())
         except TableNotFoundError:
             return None
-        except DeltaError as error:
+        except (DeltaError, OSError) as error:
             if not _drop_torn_commit(storage, location):
                 raise BrokenError(f"The table at {location} cannot be opened: {error}") from error
     return None
@@ -160,7 +160,7 @@ def _attempt(storage: Storage, location: str, table: DeltaTable | None, change: 
             _create(storage, location, change, properties)
         else:
             _write(table, change, properties)
-    except DeltaError as error:
+    except (DeltaError, OSError) as error:
         now = open_table(storage, location)
         if now is not None and now.transaction_version(APP) == facts.fence:
             return True

@@ -7,7 +7,7 @@ import json
 import math
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 import pyarrow.types as t
 from deltalake.transaction import AddAction
 
-from hedgerow.core.errors import AppError, BrokenError, ConflictError
+from hedgerow.core.errors import AppError
 from hedgerow.lake import log
-from hedgerow.lake.storage import Storage
+from hedgerow.lake.storage import Storage, storage_errors
 
 FILE_BYTES = 64 * 2**20  # a merge rewrites the files it touches: smaller ones make it cheaper, larger ones fewer
 GROUP_ROWS = 122_880  # what DuckDB scans as one unit
@@ -70,12 +70,12 @@ class PartWriter:
         self._pending_rows += batch.num_rows
         self._pending_bytes += batch.nbytes
         if self._pending_rows >= GROUP_ROWS or self._pending_bytes >= GROUP_BYTES:
-            with _storing():
+            with storage_errors():
                 self._flush()
 
     def close(self, *, at_least_one: bool = False) -> list[AddAction]:
         """Finish the last file. `at_least_one`: without rows, write one file that only holds the schema."""
-        with _storing():
+        with storage_errors():
             if self._pending_rows:
                 self._flush()
             if at_least_one and not self._names:
@@ -153,19 +153,6 @@ class _OpenFile:
         self.sink_size = self.sink.tell()
         self.sink.close()
         return self._metadata[0]
-
-
-@contextlib.contextmanager
-def _storing() -> Iterator[None]:
-    """Turn what the storage complains about into errors that a run can show."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise ConflictError("The table was deleted while this run wrote to it.") from error
-    except OSError as error:
-        raise BrokenError(
-            f"The table cannot be written: {error}", hint="Check that the storage is up and has room, then sync again."
-        ) from error
 
 
 def _encodings(table: pa.Table) -> tuple[list[str], list[str]]:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from hedgerow.lake import log, types
-from hedgerow.lake.storage import Storage
+from hedgerow.lake.storage import Storage, storage_errors
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def maximum(storage: Storage, location: str, column: str) -> str | None:
     greatest: Any = None
     filesystem = storage.filesystem()
     for file in log.files_of(table):
-        with filesystem.open_input_file(f"{storage.path(location)}/{file.path}") as source:
+        with storage_errors(), filesystem.open_input_file(f"{storage.path(location)}/{file.path}") as source:
             for batch in pq.ParquetFile(source).iter_batches(columns=[column]):
                 value = pc.max(batch.column(0))
                 if value.is_valid and (greatest is None or pc.greater(value, greatest).as_py()):

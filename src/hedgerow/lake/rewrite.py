@@ -15,7 +15,7 @@ from deltalake.transaction import AddAction
 from hedgerow.lake import evolve
 from hedgerow.lake.log import DataFile
 from hedgerow.lake.parts import FILE_BYTES, GROUP_BYTES, PartWriter
-from hedgerow.lake.storage import Storage
+from hedgerow.lake.storage import Storage, storage_errors
 
 _BATCH_ROWS = 65_536
 _WORKERS = min(2, os.cpu_count() or 1)
@@ -75,7 +75,7 @@ def batches(
     without: pa.Int64Array | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of one file (or of adjacent row groups of it) in order, save the row numbers `without` (ascending)."""
-    with storage.filesystem().open_input_file(f"{storage.path(location)}/{path}") as source:
+    with storage_errors(), storage.filesystem().open_input_file(f"{storage.path(location)}/{path}") as source:
         file = pq.ParquetFile(source, pre_buffer=not storage.is_local)
         start = groups[0].start if groups else 0
         indexes = [group.index for group in groups] if groups else None
@@ -96,7 +96,7 @@ def _without(batch: pa.RecordBatch, start: int, numbers: pa.Int64Array) -> pa.Re
 
 
 def _groups(storage: Storage, location: str, path: str) -> Iterator[_Group]:
-    with storage.filesystem().open_input_file(f"{storage.path(location)}/{path}") as source:
+    with storage_errors(), storage.filesystem().open_input_file(f"{storage.path(location)}/{path}") as source:
         metadata = pq.read_metadata(source)
     start = 0
     for index in range(metadata.num_row_groups):

@@ -3,15 +3,17 @@
 Light to import: Arrow is loaded by the calls that need it.
 """
 
+import contextlib
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from hedgerow.core.errors import BrokenError
+from hedgerow.core.errors import BrokenError, ConflictError
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -106,6 +108,19 @@ class Storage:
                 f"The storage {self.url} cannot be written: {error}",
                 hint="Check that the folder or bucket exists and that the server's user may write to it.",
             ) from error
+
+
+@contextlib.contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turn what a storage complains about while a table is read or written into errors that a run can show."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ConflictError("The table was deleted while it was worked on.") from error
+    except OSError as error:
+        raise BrokenError(
+            f"The storage failed: {error}", hint="Check that the storage is up and has room, then sync again."
+        ) from error
 
 
 def _region() -> str:
