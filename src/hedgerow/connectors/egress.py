@@ -36,13 +36,13 @@ def resolve(host: str, reach: Reach) -> str:
 def addresses(host: str, reach: Reach) -> list[str]:
     """All addresses of `host`, in the resolver's order, every one of them allowed.
 
-    Raises UnreachableError: code `refused` with the text of §6.3 when one is not allowed, code `unresolved` when there
-    is none (under the private policy with the text of §10, since the reference does not resolve there beforehand).
+    Raises UnreachableError: code `refused` with the text of §6.3 when one is not allowed; code `unresolvable` when
+    there is none (under the private policy with the text of §10, since nothing is refused by name there).
     """
     found = _lookup(host)
     if not found:
         raise UnreachableError(
-            UNRESOLVED if reach.policy == "public" else "Could not connect to the host", code="unresolved"
+            UNRESOLVED if reach.policy == "public" else "Could not connect to the host", code="unresolvable"
         )
     if any(_refused(address, reach) for address in found):
         raise UnreachableError(INTERNAL, code="refused", hint="Use a host outside this server's own network.")
@@ -161,7 +161,7 @@ def _ssh_address(host: str, reach: Reach) -> str:
     try:
         return resolve(host, reach)
     except UnreachableError as error:
-        reason = UNRESOLVED if error.code == "unresolved" else error.message
+        reason = UNRESOLVED if error.code == "unresolvable" else error.message
         raise UnreachableError(f"SSH tunnel host not allowed: {reason}", code=error.code) from error
 
 
