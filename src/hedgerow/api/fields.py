@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from hedgerow.api import bodies
@@ -27,6 +28,7 @@ class ListField(serializers.ListField):
         return super().to_internal_value(bodies.plain(data))
 
 
+@extend_schema_field({"description": "Any JSON value."})
 class AnyField(serializers.Field[Any, Any, Any, Any]):
     """Any JSON value; in a form body, a text that looks like an object or list is parsed."""
 

@@ -168,7 +168,8 @@ def document() -> dict[str, Any]:
 def _written(as_json: bool) -> bytes:
     if as_json:
         return json.dumps(document()).encode()
-    return yaml.safe_dump(document(), sort_keys=False, allow_unicode=True).encode()
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # ten times as fast where the library was built with it
+    return str(yaml.dump(document(), Dumper=dumper, sort_keys=False, allow_unicode=True)).encode()
 
 
 def show(request: HttpRequest) -> HttpResponse:

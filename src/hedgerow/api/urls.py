@@ -5,7 +5,7 @@ Every route is written with its trailing slash; api.middleware adds one where th
 
 from typing import Any
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from hedgerow.api import health, schema
 from hedgerow.api.access_controls import ProjectRulesView, ResourceRulesView, SourceRulesView, rule_routes
@@ -55,7 +55,7 @@ schema_routes = [
     path("<id>/incremental_fields/", ExternalDataSchemaView.as_view({"post": "incremental_fields"})),
 ]
 
-project_routes = [
+project_routes: list[URLPattern | URLResolver] = [
     path("", OneProjectView.as_view({"get": "retrieve", "patch": "partial_update"})),
     path("access_controls/", ProjectRulesView.as_view(RULES)),
     path("resource_access_controls/", ResourceRulesView.as_view(RULES)),

@@ -83,7 +83,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": version("hedgerow"),
     "SCHEMA_PATH_PREFIX": "/api/",
     "APPEND_COMPONENTS": {"securitySchemes": _SECURITY},
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": [],  # enums stay where they are used: their names would change with every new one
 }
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
