@@ -91,7 +91,8 @@ def examine() -> Report:
     checks = [_python()]
     try:
         with installation() as config:
-            checks += [_folder(config), _disk(config), _storage(config), *_database(config)]
+            checks += [_folder(config), _disk(config), _storage(config)]
+            checks += _database(config)
     except CommandError as failure:
         if failure.exit_code == MISUSED:
             raise
