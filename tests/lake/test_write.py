@@ -406,6 +406,22 @@ def test_the_newer_run_is_planned_again_when_an_older_one_committed_meanwhile(
     assert ("older", 2) not in [(row["name"], row["id"]) for row in rows(storage)] or verb == "append"
 
 
+@pytest.mark.parametrize(("verb", "ids"), [("replace", [3]), ("append", [0, 1, 2, 3, 3]), ("merge", [0, 1, 2, 3])])
+def test_a_run_is_planned_again_when_files_were_joined_meanwhile(storage: Storage, verb: str, ids: list[int]) -> None:
+    for n in range(4):
+        append(storage, n + 1, pa.table({"id": [n]}))
+
+    def joined() -> write.CommitFacts:
+        maintain.tidy(storage, PLACE, keep_hours=24)
+        assert len(DeltaTable(storage.uri(PLACE)).file_uris()) == 1
+        return facts(5)()
+
+    extra = [["id"]] if verb == "merge" else []
+    new = pa.table({"id": [3]})
+    getattr(write, verb)(storage, PLACE, new.schema, new.to_batches(), joined, lambda _n: None, *extra)
+    assert [row["id"] for row in rows(storage)] == ids
+
+
 def test_rows_read_from_an_overtaken_cursor_are_not_added_twice(storage: Storage) -> None:
     append(storage, 1, PEOPLE, cursor="2")
     append(storage, 2, pa.table({"id": [3], "name": ["new"]}), cursor="3", base=1)
