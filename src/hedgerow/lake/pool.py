@@ -29,8 +29,9 @@ log = logging.getLogger(__name__)
 _MIB: Final = 1024 * 1024
 _HEADROOM_MIB: Final = 256
 """What a process may take beyond the memory of the query: the answer's own rows, and what DuckDB does not count."""
-_FAT_MIB: Final = 160
-"""A process that still holds this much after an answer is replaced, so that idle memory stays low."""
+_GROWTH_MIB: Final = 96
+"""A process that keeps more than this after an answer is replaced: idle memory stays low, and what an allocator
+holds on to would count against the next query."""
 _FIT: Final = b"+"
 _GROWN: Final = b"-"
 """The first byte of an answer: whether its process may be kept."""
@@ -237,25 +238,27 @@ def _serve(pipe: Connection, storage_url: str, memory_mib: int) -> None:
 
     storage = Storage(storage_url)
     with contextlib.suppress(EOFError, OSError):
-        _limit_memory(memory_mib + _HEADROOM_MIB)
+        at_first = _limit_memory(memory_mib + _HEADROOM_MIB)
         while True:
             connection = query.connect()  # made before the question comes: it takes longer than most answers
             answer = query.answer(connection, storage, json.loads(pipe.recv_bytes()))
             connection.close()
-            pipe.send_bytes((_GROWN if _status("VmRSS") > _FAT_MIB else _FIT) + answer)
+            pipe.send_bytes((_GROWN if _data_mib() - at_first > _GROWTH_MIB else _FIT) + answer)
 
 
-def _limit_memory(mib: int) -> None:
-    """DuckDB's own limit does not see every allocation; the kernel does (Linux)."""
+def _limit_memory(mib: int) -> int:
+    """DuckDB's own limit does not see every allocation; the kernel does (Linux). Answers what is taken already."""
+    taken = _data_mib()
     if sys.platform == "linux":
-        allowed = (_status("VmData") + mib) * _MIB
+        allowed = (taken + mib) * _MIB
         resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
+    return taken
 
 
-def _status(name: str) -> int:
-    """A number of /proc/self/status in MiB; 0 where there is none."""
+def _data_mib() -> int:
+    """The memory that RLIMIT_DATA counts, in MiB; 0 where that is unknown."""
     with contextlib.suppress(OSError), Path("/proc/self/status").open() as file:
         for line in file:
-            if line.startswith(f"{name}:"):
+            if line.startswith("VmData:"):
                 return int(line.split()[1]) // 1024
     return 0
