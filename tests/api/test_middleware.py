@@ -5,7 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
+from django.test import RequestFactory
 
+from hedgerow.api.middleware import Outermost
 from tests.api.conftest import Caller
 from tests.support.people import People
 
@@ -39,6 +42,20 @@ def test_204_has_neither_body_nor_type(people: People, alice: Caller) -> None:
     answer = alice.delete(f"{roles}{role}/")
     assert (answer.status_code, answer.content) == (204, b"")
     assert "Content-Type" not in answer.headers
+    assert "Content-Length" not in answer.headers
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_other_answer_says_its_length(api: type[Caller], path: str) -> None:
+    answer = api().get(path)
+    assert answer.headers["Content-Length"] == str(len(answer.content))
+
+
+def test_head_has_the_length_of_get_and_no_body() -> None:
+    """Asked of the middleware itself: the test client drops bodies of HEAD that a server would send."""
+    outermost = Outermost(lambda request: HttpResponse(b"data"))
+    answer = outermost(RequestFactory().head("/api/projects/"))
+    assert (answer.headers["Content-Length"], answer.content) == ("4", b"")
 
 
 def test_a_preflight_is_answered_without_key(api: type[Caller], base: str) -> None:

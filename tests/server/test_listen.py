@@ -66,6 +66,24 @@ def test_it_answers_on_the_port_it_says(listener: Listener) -> None:
     connection.close()
 
 
+def test_a_request_without_host_learns_the_servers_own(config: Config) -> None:
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return [f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}".encode()]
+
+    listener = Listener(app, config)
+    thread = threading.Thread(target=listener.run)
+    thread.start()
+    host, port = listener.address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as peer:
+        peer.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        response = http.client.HTTPResponse(peer)
+        response.begin()
+        assert response.read().decode() == f"{host}:{port}"
+    listener.stop()
+    thread.join(10)
+
+
 def test_the_application_sees_bodies_above_the_limit_so_that_it_can_refuse_them_kindly(listener: Listener) -> None:
     connection = _connect(listener)
     connection.request("POST", "/", body=b"x" * (listen.BODY_LIMIT + 1))

@@ -12,6 +12,7 @@ from hedgerow.core.ids import uuid7
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
+_BODILESS: Final = (204, 304)  # every other answer says its length, without which the connection cannot be kept
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _ALLOWED_METHODS: Final = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 _ALLOWED_HEADERS: Final = "accept, authorization, content-type, idempotency-key, x-csrftoken, x-request-id"
@@ -43,6 +44,10 @@ class Outermost:
         response.headers["X-Content-Type-Options"] = "nosniff"
         if request.path_info.startswith("/api/"):
             response.headers.setdefault("Cache-Control", "no-store")
+        if not response.streaming and response.status_code not in _BODILESS:
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+        if request.method == "HEAD" and not response.streaming:  # the server would send it, and garble the connection
+            response.content = b""
         return response
 
 
@@ -67,7 +72,6 @@ class CrossOrigin:
             response.headers["Access-Control-Allow-Methods"] = _ALLOWED_METHODS
             response.headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
             response.headers["Access-Control-Max-Age"] = "86400"
-            response.headers["Content-Length"] = "0"
         else:
             response.headers["Access-Control-Expose-Headers"] = _SHOWN_HEADERS
         return response

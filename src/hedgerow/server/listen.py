@@ -61,6 +61,8 @@ class Listener:
                 port=config.port,
                 threads=config.threads,
                 ident="hedgerow",
+                # The host of links when a request names none (HTTP/1.0).
+                server_name=f"[{config.host}]" if ":" in config.host else config.host,
                 max_request_body_size=_READ_LIMIT,
                 connection_limit=1000,
                 clear_untrusted_proxy_headers=False,  # the application knows the proxies to trust
