@@ -2,8 +2,8 @@
 
 The control connection (psycopg) opens a snapshot, plans the read in it and exports it. Each worker is a thread that
 pulls from a DuckDB session with one PostgreSQL connection of its own, which imports the snapshot and copies ranges of
-the table's pages in binary form (`postgres_query`). DuckDB gets no threads of its own: a second one only spins while
-the first waits for the server, and two workers are as fast as DuckDB's own table scan, but with our expressions.
+the table's pages in binary form (`postgres_query`). Two workers are as fast as DuckDB's own scan of an attached table,
+which decodes some values wrongly and lets nobody say how they are to be asked for.
 """
 
 import contextlib
@@ -13,18 +13,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import duckdb
-import duckdb_extension_postgres_scanner
 import pyarrow as pa
 
 from hedgerow.connectors.contract import Loss, Reading, ReadRequest
 from hedgerow.connectors.kits.sql import pg_catalog, pg_decode, pg_plan
-from hedgerow.connectors.kits.sql.pg_catalog import literal
-from hedgerow.connectors.kits.sql.pg_connect import Target, connect_error, query_error, reported_error
-from hedgerow.core.errors import InterruptedReadError, MissingError, OutsideError
+from hedgerow.connectors.kits.sql.pg_connect import Target, query_error
+from hedgerow.connectors.kits.sql.pg_session import Session, end_queries, engine
+from hedgerow.core.errors import InterruptedReadError, MissingError
 
 if TYPE_CHECKING:
     import psycopg
@@ -33,8 +30,7 @@ if TYPE_CHECKING:
 
 Item: TypeAlias = pa.RecordBatch | BaseException | None
 WORKERS: Final = 2
-JOIN_SECONDS: Final = 10.0
-SESSION: Final = (
+SETTINGS: Final = (
     "set local timezone = 'UTC'",
     "set local datestyle = 'ISO'",
     "set local intervalstyle = 'iso_8601'",
@@ -87,7 +83,7 @@ def read(where: Target, schema: str, request: ReadRequest) -> Iterator[Reading]:
 
     with contextlib.closing(where.connect()) as control:
         try:
-            session = _begin(control)
+            settings = _begin(control)
             encoding = control.info.parameter_status("server_encoding") or ""
             plan = pg_plan.make(control, _relation(control, schema, request.table), request, encoding)
             snapshot = _export(control)
@@ -96,10 +92,10 @@ def read(where: Target, schema: str, request: ReadRequest) -> Iterator[Reading]:
         job = _Job(plan)
         for query in plan.queries:
             job.queries.put(query)
-        with _workers(where, control, job, (snapshot, *session), request.memory_mib) as count:
+        with _workers(where, control, job, (*snapshot, *settings), request.memory_mib, WORKERS if snapshot else 1) as n:
             arrow_schema = pa.schema([(c.name, pg_decode.arrow_type(c.plan)) for c in plan.columns])
             reading = Reading(schema=arrow_schema, batches=iter(()), losses=job.losses)
-            reading.batches = _batches(job, reading, count)
+            reading.batches = _batches(job, reading, n)
             yield reading
 
 
@@ -108,14 +104,14 @@ def _begin(control: "Connection") -> tuple[str, ...]:
     import psycopg
 
     control.execute("set transaction isolation level repeatable read, read only")
-    for statement in SESSION:
+    for statement in SETTINGS:
         control.execute(statement.encode())
     try:
         with control.transaction():
             control.execute(NOTICE_OUR_END.encode())
     except psycopg.Error:
-        return SESSION
-    return (*SESSION, NOTICE_OUR_END)
+        return SETTINGS
+    return (*SETTINGS, NOTICE_OUR_END)
 
 
 def _relation(control: "Connection", schema: str, name: str) -> pg_catalog.Relation:
@@ -125,89 +121,47 @@ def _relation(control: "Connection", schema: str, name: str) -> pg_catalog.Relat
     return found[0]
 
 
-def _export(control: "Connection") -> str:
-    """The statement that makes another session see exactly this snapshot; empty where the server cannot share one."""
+def _export(control: "Connection") -> tuple[str, ...]:
+    """The statement that makes another session see exactly this snapshot; none where the server cannot share one."""
     import psycopg
 
     try:
         row = control.execute("select pg_export_snapshot()").fetchone()
     except psycopg.Error:
         control.rollback()
-        return ""
-    return f"set transaction snapshot {literal(row[0])}" if row else ""
+        return ()
+    return (f"set transaction snapshot {pg_catalog.literal(row[0])}",) if row else ()
 
 
 @contextmanager
 def _workers(
-    where: Target, control: "Connection", job: _Job, session: tuple[str, ...], memory_mib: int
+    where: Target, control: "Connection", job: _Job, settings: tuple[str, ...], memory_mib: int, most: int
 ) -> Iterator[int]:
     """Start the workers, and see to their end: nothing runs on the server, and no thread here, afterwards."""
-    count = min(WORKERS if session[0] else 1, len(job.plan.queries))
-    db = _duckdb(memory_mib)
-    cursors = [db.cursor() for _ in range(count)]
-    threads = [threading.Thread(target=_work, args=(c, f"pg{i}", job), daemon=True) for i, c in enumerate(cursors)]
-    backends: list[int] = []
+    count = min(most, len(job.plan.queries))
+    db = engine(memory_mib)
+    sessions: list[Session] = []
+    threads: list[threading.Thread] = []
     try:
-        for i, cursor in enumerate(cursors):
-            backends.append(_attach(cursor, f"pg{i}", where, session))
-        for thread in threads:
-            thread.start()
+        for place in range(count):
+            sessions.append(Session(db, f"pg{place}", where, settings))
+        for session in sessions:
+            threads.append(threading.Thread(target=_work, args=(session, job), name="pg-read", daemon=True))
+            threads[-1].start()
         yield count
-    except duckdb.Error as error:
-        raise connect_error(str(error), tunnelled=where.tunnelled) from None
     finally:
         job.stopped.set()
-        if any(thread.is_alive() for thread in threads):
-            _end_backends(where, control, backends)
-        _close(db, cursors, [thread for thread in threads if thread.ident])
+        if end_queries(where, control, [session.backend for session in sessions], threads):
+            for session in sessions:
+                session.close()
+            db.close()
 
 
-def _close(
-    db: duckdb.DuckDBPyConnection, cursors: list[duckdb.DuckDBPyConnection], threads: list[threading.Thread]
-) -> None:
-    """Close the sessions, unless a thread is still inside one because the server does not answer."""
-    for thread in threads:
-        thread.join(JOIN_SECONDS)
-    if not any(thread.is_alive() for thread in threads):
-        for session in (*cursors, db):
-            session.close()
-
-
-def _duckdb(memory_mib: int) -> duckdb.DuckDBPyConnection:
-    """A session with the extension of the installed wheel, its signature checked, that downloads nothing."""
-    folder = Path(duckdb_extension_postgres_scanner.__file__).parent
-    extension = next(folder.glob("extensions/*/postgres_scanner.duckdb_extension"))
-    db = duckdb.connect(
-        config={
-            "threads": 1,
-            "memory_limit": f"{memory_mib}MiB",
-            "temp_directory": "",
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        }
-    )
-    db.execute(f"load {_duckdb_text(str(extension))}")
-    db.execute("set pg_pool_max_connections = 0")
-    return db
-
-
-def _attach(cursor: duckdb.DuckDBPyConnection, alias: str, where: Target, session: tuple[str, ...]) -> int:
-    """Connect a worker and put it into the shared snapshot; answers its process id on the server."""
-    cursor.execute(f"attach {_duckdb_text(where.conninfo)} as {alias} (type postgres, read_only)")
-    cursor.execute("begin")
-    for statement in filter(None, session):
-        cursor.execute(f"call postgres_execute('{alias}', {_duckdb_text(statement)})")
-    row = cursor.execute(f"from postgres_query('{alias}', 'select pg_backend_pid() as pid')").fetchone()
-    return int(row[0]) if row else 0
-
-
-def _work(cursor: duckdb.DuckDBPyConnection, alias: str, job: _Job) -> None:
+def _work(session: Session, job: _Job) -> None:
     """Run queries until there are none left."""
     try:
         while not job.stopped.is_set():
-            query = job.queries.get_nowait()
-            answer = cursor.execute(f"from postgres_query('{alias}', {_duckdb_text(query)})")
-            for batch in answer.to_arrow_reader(job.plan.batch_rows):
+            for batch in session.batches(job.queries.get_nowait(), job.plan.batch_rows):
                 job.put(_decode(batch, job))
     except queue.Empty:
         job.put(None)
@@ -232,31 +186,9 @@ def _batches(job: _Job, reading: Reading, workers: int) -> Iterator[pa.RecordBat
         if item is None:
             workers -= 1
         elif isinstance(item, BaseException):
-            raise _outside(item)
+            raise item
         else:
             if place is not None and plan.cursor is not None:
                 best = pg_decode.furthest(best, item.column(place))
                 reading.cursor_to = None if best is None else pg_decode.source_text(best, plan.cursor.plan)
             yield item
-
-
-def _outside(error: BaseException) -> BaseException:
-    if isinstance(error, duckdb.Error) and not isinstance(error, duckdb.OutOfMemoryException):
-        return reported_error(str(error))
-    return error
-
-
-def _end_backends(where: Target, control: "Connection", backends: list[int]) -> None:
-    """Have the server end the workers' sessions, whatever they are doing. Needs no right: they are of the same role."""
-    import psycopg
-
-    try:
-        control.rollback()
-        control.execute("select pg_terminate_backend(pid) from unnest(%s::int[]) as pid", [backends])
-    except psycopg.Error:
-        with contextlib.suppress(psycopg.Error, OutsideError), contextlib.closing(where.connect()) as another:
-            another.execute("select pg_terminate_backend(pid) from unnest(%s::int[]) as pid", [backends])
-
-
-def _duckdb_text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

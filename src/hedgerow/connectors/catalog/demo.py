@@ -1,0 +1,573 @@
+"""Demo: a made-up shop, to try everything without a database or a credential.
+
+Every row is a function of its number and the time: the same moment always shows the same data, and as the clock goes
+on rows appear (a new order every 20 minutes) and change (an order is paid, shipped, delivered), so incremental syncs
+have something to bring. `updated_at` is the time of the last change, never later than the moment of reading.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from hedgerow.connectors.contract import (
+    Column,
+    ColumnType,
+    Cursor,
+    CursorType,
+    Reach,
+    Reading,
+    ReadRequest,
+    Settings,
+    SourceTable,
+)
+from hedgerow.connectors.spec import Spec
+from hedgerow.core import clock
+from hedgerow.core.errors import MissingError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SPEC: Final = Spec(
+    name="Demo",
+    label="Demo shop",
+    caption="A made-up shop whose data grows and changes by the minute. Needs no credentials.",
+    category="E-commerce",
+    suggested_tables=(("customers", None), ("orders", "Changes as orders are paid and shipped")),
+    targets=(),
+)
+OPENED: Final = datetime(2024, 1, 1, tzinfo=UTC)
+BATCH_ROWS: Final = 16_384
+MINUTE: Final = 60
+DAY: Final = 86_400
+CUSTOMER_SECONDS: Final = 90 * MINUTE
+ORDER_SECONDS: Final = 20 * MINUTE
+EVENT_SECONDS: Final = 10 * MINUTE
+PRODUCTS: Final = 240
+_PAID_SECONDS: Final = (5 * MINUTE, 60 * MINUTE)
+
+_FIRST: Final = (
+    "Ada",
+    "Björn",
+    "Chloé",
+    "Dina",
+    "Emeka",
+    "Fatma",
+    "Günther",
+    "Haruki",
+    "Inés",
+    "João",
+    "Łukasz",
+    "美咲",
+)
+_LAST: Final = (
+    "Abel",
+    "Brown",
+    "Castro",
+    "Dvořák",
+    "Eriksen",
+    "Fischer",
+    "García",
+    "Hoang",
+    "Ivanova",
+    "Ó Briain",
+    "王",
+)
+_PLACES: Final = (("DE", "Köln"), ("FR", "Lyon"), ("JP", "大阪"), ("BR", "São Paulo"), ("US", "Austin"), ("PL", "Łódź"))
+_GOODS: Final = ("Kettle", "Lamp", "Blanket", "Teapot", "Bench", "Basket", "Clock", "Mirror", "Rug ☀", "Vase")
+_KINDS: Final = ("Kitchen", "Living", "Garden")
+_METHODS: Final = ("card", "invoice", "wallet")
+_EVENTS: Final = ("page_view", "page_view", "page_view", "search", "add_to_cart", "checkout")
+
+# name, declared type, cursor type, may be null
+_Columns = tuple[tuple[str, str, CursorType | None, bool], ...]
+_CHANGED: Final[_Columns] = (
+    ("created_at", "timestamp with time zone", None, False),
+    ("updated_at", "timestamp with time zone", "timestamp", False),
+)
+_ID: Final[_Columns] = (("id", "bigint", None, False),)  # no cursor: it would miss what changes
+_WORDS: Final[dict[str, ColumnType]] = {
+    "bigint": "integer",
+    "integer": "integer",
+    "double precision": "float",
+    "boolean": "boolean",
+    "date": "date",
+    "timestamp with time zone": "datetime",
+    "timestamp": "datetime",
+    "text": "string",
+    "json": "string",
+    "numeric(12,2)": "decimal",
+}
+
+
+def _plain(names: str, declared: str, *, nullable: bool = False) -> _Columns:
+    return tuple((name, declared, None, nullable) for name in names.split())
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """When the shop is looked at, in seconds since it opened."""
+
+    seconds: int
+
+    def passed(self, every: int) -> int:
+        """How many things have happened by now, one after each `every` seconds."""
+        return max(0, self.seconds // every)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """`make` turns row numbers (int64, from 0) into the columns; `count` says how many numbers there are by now."""
+
+    description: str
+    columns: _Columns
+    count: Callable[[_Moment], int]
+    make: Callable[["pa.Array", _Moment], dict[str, "pa.Array"]]
+    known_rows: bool = True
+
+
+class DemoConnector:
+    """See `contract.Connector`. There are no settings to look at, hence the unused arguments."""
+
+    spec = SPEC
+
+    def check(self, settings: Settings, reach: Reach) -> None:
+        """There is nothing that could fail."""
+
+    def tables(self, settings: Settings, reach: Reach, *, count_rows: bool = False) -> list[SourceTable]:  # noqa: ARG002
+        """The shop's tables."""
+        moment = _now()
+        return [
+            SourceTable(
+                name,
+                tuple(
+                    Column(c, declared, _WORDS[declared], nullable, cursor)
+                    for c, declared, cursor, nullable in t.columns
+                ),
+                ("id",),
+                t.description,
+                t.count(moment) if count_rows and t.known_rows else None,
+            )
+            for name, t in sorted(_TABLES.items())
+        ]
+
+    def check_key(self, settings: Settings, reach: Reach, table: str, key: tuple[str, ...]) -> bool:  # noqa: ARG002
+        """Only the id is unique."""
+        return "id" in key and set(key) <= {column[0] for column in _table(table).columns}
+
+    @contextmanager
+    def read(self, settings: Settings, reach: Reach, request: ReadRequest) -> Iterator[Reading]:  # noqa: ARG002
+        """The table as it is at this moment."""
+        table, moment = _table(request.table), _now()
+        if request.cursor and request.cursor.field not in {column[0] for column in table.columns}:
+            raise MissingError(f'column "{request.cursor.field}" does not exist')
+        reading = Reading(_schema(table), iter(()))
+        reading.batches = _batches(table, moment, request.cursor, reading)
+        yield reading
+
+
+CONNECTOR = DemoConnector()
+
+
+def _now() -> _Moment:
+    return _Moment(int((clock.now() - OPENED).total_seconds()))
+
+
+def _table(name: str) -> _Table:
+    if name not in _TABLES:
+        raise MissingError(f'table "{name}" does not exist')
+    return _TABLES[name]
+
+
+def _schema(table: _Table) -> "pa.Schema":
+    import pyarrow as pa
+
+    types = {
+        "bigint": pa.int64(),
+        "integer": pa.int32(),
+        "double precision": pa.float64(),
+        "boolean": pa.bool_(),
+        "date": pa.date32(),
+        "timestamp with time zone": pa.timestamp("us", "UTC"),
+        "timestamp": pa.timestamp("us"),
+        "text": pa.string(),
+        "json": pa.string(),
+        "numeric(12,2)": pa.decimal128(12, 2),
+    }
+    return pa.schema([(name, types[declared]) for name, declared, _, _ in table.columns])
+
+
+def _batches(table: _Table, moment: _Moment, cursor: Cursor | None, reading: Reading) -> Iterator["pa.RecordBatch"]:
+    """All rows; with a cursor's value those beyond it, in its order."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    def made() -> Iterator[pa.RecordBatch]:
+        count = table.count(moment)
+        for start in range(0, count, BATCH_ROWS):
+            columns = table.make(pa.arange(start, min(start + BATCH_ROWS, count)), moment)
+            rows = pa.table(columns).select(reading.schema.names).cast(reading.schema).combine_chunks()
+            yield from rows.filter(pc.is_valid(rows["id"])).combine_chunks().to_batches()
+
+    if cursor is None:
+        yield from made()
+        return
+    place = reading.schema.get_field_index(cursor.field)
+    wanted = made()
+    if cursor.after is not None:
+        after = _value(cursor.after, reading.schema.field(place).type)
+        newer = [batch.filter(pc.greater(batch.column(place), after)) for batch in made()]
+        wanted = iter(pa.Table.from_batches(newer, reading.schema).sort_by(cursor.field).combine_chunks().to_batches())
+    best = None
+    for batch in wanted:
+        found = pc.max(batch.column(place)).as_py()
+        best = found if best is None else max(best, found)
+        reading.cursor_to = best.isoformat(" ") if isinstance(best, datetime) else str(best)
+        yield batch
+
+
+def _value(text: str, arrow_type: "pa.DataType") -> "pa.Scalar":
+    import pyarrow as pa
+
+    is_time = pa.types.is_timestamp(arrow_type)
+    return pa.scalar(datetime.fromisoformat(text) if is_time else int(text), arrow_type)
+
+
+# ---- values out of row numbers ---------------------------------------------------------------------------------------
+
+
+def _noise(numbers: "pa.Array", salt: int) -> "pa.Array":
+    """A well-mixed non-negative int64 for each number: the same for the same salt, always."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    mixed = pc.add(numbers.cast(pa.uint64()), pa.scalar(salt * 0x632BE59BD9B4E019 % 2**64, pa.uint64()))
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = pc.bit_wise_xor(mixed, pc.shift_right(mixed, pa.scalar(shift, pa.uint64())))
+        mixed = pc.multiply(mixed, pa.scalar(factor, pa.uint64()))
+    return pc.shift_right(mixed, pa.scalar(24, pa.uint64())).cast(pa.int64())
+
+
+def _mod(numbers: "pa.Array", by: int) -> "pa.Array":
+    import pyarrow.compute as pc
+
+    return pc.subtract(numbers, pc.multiply(pc.divide(numbers, by), by))
+
+
+def _between(numbers: "pa.Array", salt: int, least: int, most: int) -> "pa.Array":
+    """A number from `least` up to but without `most`."""
+    import pyarrow.compute as pc
+
+    return pc.add(_mod(_noise(numbers, salt), most - least), least)
+
+
+def _pick(numbers: "pa.Array", salt: int, words: tuple[str, ...]) -> "pa.Array":
+    import pyarrow as pa
+
+    return pa.array(words).take(_between(numbers, salt, 0, len(words)))
+
+
+def _sometimes(numbers: "pa.Array", salt: int, one_in: int) -> "pa.Array":
+    """True for about one in so many numbers."""
+    import pyarrow.compute as pc
+
+    return pc.equal(_between(numbers, salt, 0, one_in), 0)
+
+
+def _unless(missing: "pa.Array", values: "pa.Array") -> "pa.Array":
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.if_else(missing, pa.scalar(None, values.type), values)
+
+
+def _join(*parts: Any) -> "pa.Array":
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    texts = [part if isinstance(part, str) else part.cast(pa.string()) for part in parts]
+    return pc.binary_join_element_wise(*texts, "", null_handling="replace", null_replacement="null")
+
+
+def _instant(seconds: "pa.Array") -> "pa.Array":
+    """Seconds since the shop opened, as a time."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.multiply(pc.add(seconds, int(OPENED.timestamp())), 1_000_000).view(pa.timestamp("us", "UTC"))
+
+
+def _money(cents: "pa.Array") -> "pa.Array":
+    from decimal import Decimal
+
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.multiply(cents.cast(pa.decimal128(19, 0)), pa.scalar(Decimal("0.01"))).cast(pa.decimal128(12, 2))
+
+
+def _last_change(begun: "pa.Array", every: "pa.Array", moment: _Moment) -> tuple["pa.Array", "pa.Array"]:
+    """How often something that changes every so many seconds has changed by now, and when it did last."""
+    import pyarrow.compute as pc
+
+    times = pc.divide(pc.subtract(moment.seconds, begun), every)
+    return times, pc.add(begun, pc.multiply(times, every))
+
+
+# ---- the tables ------------------------------------------------------------------------------------------------------
+
+
+def _customers(numbers: "pa.Array", moment: _Moment) -> dict[str, "pa.Array"]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    joined = pc.multiply(pc.add(numbers, 1), CUSTOMER_SECONDS)
+    moves, updated = _last_change(joined, _between(numbers, 1, 20 * DAY, 200 * DAY), moment)
+    home = _mod(pc.add(_between(numbers, 2, 0, len(_PLACES)), moves), len(_PLACES))
+    first = _pick(numbers, 3, _FIRST)
+    return {
+        "id": pc.add(numbers, 1),
+        "name": _join(first, " ", _pick(numbers, 4, _LAST)),
+        "email": _join("customer", pc.add(numbers, 1), "@shop.example"),
+        "country": pa.array([code for code, _ in _PLACES]).take(home),
+        "city": pa.array([city for _, city in _PLACES]).take(home),
+        "birthday": _unless(_sometimes(numbers, 5, 3), _between(numbers, 6, -14_000, 13_000).cast(pa.int32())).view(
+            pa.date32()
+        ),
+        "newsletter": _sometimes(pc.add(numbers, moves), 7, 2),
+        "preferences": _join('{"theme": "', _pick(numbers, 8, ("light", "dark")), '", "moves": ', moves, "}"),
+        "created_at": _instant(joined),
+        "updated_at": _instant(updated),
+    }
+
+
+def _list_cents(products: "pa.Array") -> "pa.Array":
+    """The price of a product (numbered from 0) when it was new."""
+    return _between(products, 20, 499, 19_999)
+
+
+def _products(numbers: "pa.Array", moment: _Moment) -> dict[str, "pa.Array"]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    begun = pc.multiply(numbers, MINUTE)
+    rises, updated = _last_change(begun, _between(numbers, 21, 15 * DAY, 60 * DAY), moment)
+    cents = _list_cents(numbers)
+    raised = pc.add(cents, pc.divide(pc.multiply(pc.multiply(cents, _mod(rises, 12)), 3), 100))
+    return {
+        "id": pc.add(numbers, 1),
+        "sku": _join("SKU-00", pc.add(numbers, 1)),
+        "name": _join(_pick(numbers, 22, _GOODS), " № ", pc.add(numbers, 1)),
+        "category": _pick(numbers, 23, _KINDS),
+        "price": _money(raised),
+        "weight_kg": _unless(
+            _sometimes(numbers, 24, 6), pc.divide(_between(numbers, 25, 50, 9_000).cast(pa.float64()), 1000.0)
+        ),
+        "active": pc.invert(_sometimes(pc.add(numbers, rises), 26, 12)),
+        "created_at": _instant(begun),
+        "updated_at": _instant(updated),
+    }
+
+
+def _lines(orders: "pa.Array") -> "pa.Array":
+    """How many items an order (numbered from 0) has: 1 to 4."""
+    import pyarrow.compute as pc
+
+    return pc.add(_mod(orders, 4), 1)
+
+
+def _item(orders: "pa.Array", line: Any) -> tuple["pa.Array", "pa.Array"]:
+    """Product (numbered from 0) and quantity of an order's line."""
+    import pyarrow.compute as pc
+
+    item = pc.add(pc.multiply(orders, 4), line)
+    return _between(item, 40, 0, PRODUCTS), _between(item, 41, 1, 4)
+
+
+def _total_cents(orders: "pa.Array") -> "pa.Array":
+    """The sum over an order's items."""
+    import pyarrow.compute as pc
+
+    total, lines = pc.multiply(orders, 0), _lines(orders)
+    for line in range(4):
+        product, quantity = _item(orders, line)
+        amount = pc.multiply(_list_cents(product), quantity)
+        total = pc.add(total, pc.if_else(pc.less(line, lines), amount, 0))
+    return total
+
+
+def _paid_at(orders: "pa.Array") -> "pa.Array":
+    import pyarrow.compute as pc
+
+    return pc.add(pc.multiply(pc.add(orders, 1), ORDER_SECONDS), _between(orders, 30, *_PAID_SECONDS))
+
+
+def _orders(numbers: "pa.Array", moment: _Moment) -> dict[str, "pa.Array"]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    placed = pc.multiply(pc.add(numbers, 1), ORDER_SECONDS)
+    paid = _paid_at(numbers)
+    shipped = pc.add(paid, _between(numbers, 31, DAY // 2, 3 * DAY))
+    delivered = pc.add(shipped, _between(numbers, 32, DAY, 6 * DAY))
+    returned = pc.add(delivered, _between(numbers, 33, 3 * DAY, 25 * DAY))
+    keeps = pc.invert(_sometimes(numbers, 34, 20))
+    status, updated = pc.if_else(True, pa.scalar("new"), pa.nulls(len(numbers), pa.string())), placed
+    steps = (
+        ("paid", paid, None),
+        ("shipped", shipped, None),
+        ("delivered", delivered, None),
+        ("returned", returned, keeps),
+    )
+    for word, when, unless in steps:
+        reached = pc.less_equal(when, moment.seconds)
+        reached = reached if unless is None else pc.and_(reached, pc.invert(unless))
+        status, updated = pc.if_else(reached, word, status), pc.if_else(reached, when, updated)
+    known = pc.add(pc.divide(placed, CUSTOMER_SECONDS), 1)
+    customer = pc.subtract(_noise(numbers, 35), pc.multiply(pc.divide(_noise(numbers, 35), known), known))
+    return {
+        "id": pc.add(numbers, 1),
+        "customer_id": pc.max_element_wise(customer, 1),
+        "status": status,
+        "total": _money(_total_cents(numbers)),
+        "currency": _pick(numbers, 36, ("EUR", "EUR", "USD", "JPY")),
+        "discount_rate": _unless(
+            _sometimes(numbers, 37, 3), pc.divide(_between(numbers, 38, 0, 30).cast(pa.float64()), 100.0)
+        ),
+        "is_gift": _sometimes(numbers, 39, 9),
+        "note": _unless(
+            pc.invert(_sometimes(numbers, 42, 5)), _join("Please ring ", _between(numbers, 43, 1, 4), "× 🔔")
+        ),
+        "created_at": _instant(placed),
+        "updated_at": _instant(updated),
+    }
+
+
+def _order_items(numbers: "pa.Array", moment: _Moment) -> dict[str, "pa.Array"]:  # noqa: ARG001 - items never change
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    orders, line = pc.divide(numbers, 4), _mod(numbers, 4)
+    product, quantity = _item(orders, line)
+    bought = pc.less(line, _lines(orders))
+    return {
+        "id": _unless(pc.invert(bought), pc.add(numbers, 1)),
+        "order_id": pc.add(orders, 1),
+        "product_id": pc.add(product, 1),
+        "quantity": quantity.cast(pa.int32()),
+        "unit_price": _money(_list_cents(product)),
+        "created_at": _instant(pc.multiply(pc.add(orders, 1), ORDER_SECONDS)),
+    }
+
+
+def _payments(numbers: "pa.Array", moment: _Moment) -> dict[str, "pa.Array"]:
+    import pyarrow.compute as pc
+
+    paid = _paid_at(numbers)
+    method = _pick(numbers, 50, _METHODS)
+    return {
+        "id": _unless(pc.greater(paid, moment.seconds), pc.add(numbers, 1)),
+        "order_id": pc.add(numbers, 1),
+        "method": method,
+        "amount": _money(_total_cents(numbers)),
+        "details": _join('{"method": "', method, '", "attempts": ', _between(numbers, 51, 1, 3), "}"),
+        "paid_at": _instant(paid),
+    }
+
+
+def _events(numbers: "pa.Array", moment: _Moment) -> dict[str, "pa.Array"]:  # noqa: ARG001 - events never change
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    happened = pc.multiply(pc.add(numbers, 1), EVENT_SECONDS)
+    kind = _pick(numbers, 60, _EVENTS)
+    zone = pc.multiply(_between(numbers, 61, -8, 10), 3600)
+    return {
+        "id": pc.add(numbers, 1),
+        "customer_id": _unless(_sometimes(numbers, 62, 4), pc.add(pc.divide(happened, CUSTOMER_SECONDS), 1)),
+        "kind": kind,
+        "path": _unless(pc.equal(kind, "search"), _join("/products/", _between(numbers, 63, 1, PRODUCTS + 1))),
+        "properties": _join('{"kind": "', kind, '", "ms": ', _between(numbers, 64, 3, 900), "}"),
+        "happened_at": _instant(happened),
+        "local_time": _instant(pc.add(happened, zone)).cast(pa.timestamp("us")),
+    }
+
+
+def _instant_column(name: str) -> _Columns:
+    return ((name, "timestamp with time zone", "timestamp", False),)
+
+
+_TABLES: Final = {
+    "customers": _Table(
+        "People who signed up",
+        _ID
+        + _plain("name email country city", "text")
+        + _plain("birthday", "date", nullable=True)
+        + _plain("newsletter", "boolean")
+        + _plain("preferences", "json")
+        + _CHANGED,
+        lambda moment: moment.passed(CUSTOMER_SECONDS),
+        _customers,
+    ),
+    "events": _Table(
+        "Visits of the web shop",
+        _ID
+        + _plain("customer_id", "bigint", nullable=True)
+        + _plain("kind", "text")
+        + _plain("path", "text", nullable=True)
+        + _plain("properties", "json")
+        + _instant_column("happened_at")
+        + _plain("local_time", "timestamp"),
+        lambda moment: moment.passed(EVENT_SECONDS),
+        _events,
+    ),
+    "order_items": _Table(
+        "Lines of the orders",
+        _ID
+        + _plain("order_id product_id", "bigint")
+        + _plain("quantity", "integer")
+        + _plain("unit_price", "numeric(12,2)")
+        + _instant_column("created_at"),
+        lambda moment: moment.passed(ORDER_SECONDS) * 4,
+        _order_items,
+        known_rows=False,
+    ),
+    "orders": _Table(
+        "Orders and how far they got",
+        _ID
+        + _plain("customer_id", "bigint")
+        + _plain("status", "text")
+        + _plain("total", "numeric(12,2)")
+        + _plain("currency", "text")
+        + _plain("discount_rate", "double precision", nullable=True)
+        + _plain("is_gift", "boolean")
+        + _plain("note", "text", nullable=True)
+        + _CHANGED,
+        lambda moment: moment.passed(ORDER_SECONDS),
+        _orders,
+    ),
+    "payments": _Table(
+        "Payments received",
+        _ID
+        + _plain("order_id", "bigint")
+        + _plain("method", "text")
+        + _plain("amount", "numeric(12,2)")
+        + _plain("details", "json")
+        + _instant_column("paid_at"),
+        lambda moment: moment.passed(ORDER_SECONDS),
+        _payments,
+        known_rows=False,
+    ),
+    "products": _Table(
+        "What is on sale",
+        _ID
+        + _plain("sku name category", "text")
+        + _plain("price", "numeric(12,2)")
+        + _plain("weight_kg", "double precision", nullable=True)
+        + _plain("active", "boolean")
+        + _CHANGED,
+        lambda moment: min(PRODUCTS, moment.passed(MINUTE) + 1) if moment.seconds >= 0 else 0,
+        _products,
+    ),
+}
