@@ -67,6 +67,7 @@ class Server:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
+            self.kill()
             raise RuntimeError(f"The server did not start:\n{self.log.read_text()}")
         told = json.loads(line)
         self.address = told["address"]
