@@ -134,6 +134,20 @@ def test_of_two_commits_to_s3_at_once_only_the_newer_wins(s3: Storage) -> None:
     assert (state.row_count, state.fence) == (4, 3)
 
 
+@pytest.mark.parametrize("verb", ["append", "merge"])
+def test_a_table_deleted_during_a_run_is_not_made_anew_from_the_last_rows_only(s3: Storage, verb: str) -> None:
+    replace(s3, 1, ROWS)
+
+    def deleted() -> Iterator[pa.RecordBatch]:
+        yield from ROWS.to_batches()
+        s3.delete(PLACE)
+
+    extra = [["id"]] if verb == "merge" else []
+    with pytest.raises(ConflictError):
+        getattr(write, verb)(s3, PLACE, ROWS.schema, deleted(), facts(2), lambda _n: None, *extra)
+    assert read.state(s3, PLACE) is None
+
+
 def test_a_failed_write_leaves_nothing_in_s3(s3: Storage) -> None:
     def batches() -> Iterator[pa.RecordBatch]:
         yield from ROWS.to_batches()

@@ -481,6 +481,22 @@ def test_a_commit_whose_answer_was_lost_is_found_in_the_log(storage: Storage, mo
     assert len(rows(storage)) == 4
 
 
+def test_a_run_that_is_stopped_just_after_its_commit_does_not_take_its_files_away(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace(storage, 1, PEOPLE)
+    real = DeltaTable.create_write_transaction
+
+    def stopped(*args: Any, **options: Any) -> None:
+        real(*args, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        append(storage, 2, PEOPLE)
+    assert len(rows(storage)) == 4
+
+
 def test_files_that_were_swept_away_before_the_commit_are_noticed(storage: Storage) -> None:
     replace(storage, 1, PEOPLE)
     before = files(storage)
