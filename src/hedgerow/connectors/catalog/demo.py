@@ -115,6 +115,10 @@ class _Moment:
         """How many things have happened by now, one after each `every` seconds."""
         return max(0, self.seconds // every)
 
+    def begun(self, every: int) -> int:
+        """The same when the first one happened as the shop opened."""
+        return max(0, self.seconds // every + 1)
+
 
 @dataclass(frozen=True)
 class _Table:
@@ -322,7 +326,7 @@ def _customers(numbers: "pa.Array", moment: _Moment) -> dict[str, "pa.Array"]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    joined = pc.multiply(pc.add(numbers, 1), CUSTOMER_SECONDS)
+    joined = pc.multiply(numbers, CUSTOMER_SECONDS)
     moves, updated = _last_change(joined, _between(numbers, 1, 20 * DAY, 200 * DAY), moment)
     home = _mod(pc.add(_between(numbers, 2, 0, len(_PLACES)), moves), len(_PLACES))
     first = _pick(numbers, 3, _FIRST)
@@ -428,7 +432,7 @@ def _orders(numbers: "pa.Array", moment: _Moment) -> dict[str, "pa.Array"]:
     customer = pc.subtract(_noise(numbers, 35), pc.multiply(pc.divide(_noise(numbers, 35), known), known))
     return {
         "id": pc.add(numbers, 1),
-        "customer_id": pc.max_element_wise(customer, 1),
+        "customer_id": pc.add(customer, 1),
         "status": status,
         "total": _money(_total_cents(numbers)),
         "currency": _pick(numbers, 36, ("EUR", "EUR", "USD", "JPY")),
@@ -507,7 +511,7 @@ _TABLES: Final = {
         + _plain("newsletter", "boolean")
         + _plain("preferences", "json")
         + _CHANGED,
-        lambda moment: moment.passed(CUSTOMER_SECONDS),
+        lambda moment: moment.begun(CUSTOMER_SECONDS),
         _customers,
     ),
     "events": _Table(
@@ -567,7 +571,7 @@ _TABLES: Final = {
         + _plain("weight_kg", "double precision", nullable=True)
         + _plain("active", "boolean")
         + _CHANGED,
-        lambda moment: min(PRODUCTS, moment.passed(MINUTE) + 1) if moment.seconds >= 0 else 0,
+        lambda moment: min(PRODUCTS, moment.begun(MINUTE)),
         _products,
     ),
 }

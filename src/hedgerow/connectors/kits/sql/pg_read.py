@@ -53,6 +53,8 @@ class _Job:
     out: queue.Queue[Item] = field(default_factory=lambda: queue.Queue(1))
     stopped: threading.Event = field(default_factory=threading.Event)
     losses: dict[str, Loss] = field(default_factory=dict)
+    done: int = 0
+    """Workers whose end was taken."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def put(self, item: Item) -> None:
@@ -144,21 +146,21 @@ def _workers(
     threads: list[threading.Thread] = []
     try:
         for place in range(count):
-            sessions.append(Session(db, f"pg{place}", where, settings))
+            sessions.append(Session(db, f"pg{place}", where, settings))  # noqa: PERF401 - all opened ones get closed
         for session in sessions:
             threads.append(threading.Thread(target=_work, args=(session, job), name="pg-read", daemon=True))
             threads[-1].start()
         yield count
     finally:
         job.stopped.set()
-        if end_queries(where, control, [session.backend for session in sessions], threads):
+        if job.done == count or end_queries(where, control, [session.backend for session in sessions], threads):
             for session in sessions:
                 session.close()
             db.close()
 
 
 def _work(session: Session, job: _Job) -> None:
-    """Run queries until there are none left."""
+    """Run queries until there are none left. When nobody wants more, the query is left to be cancelled."""
     try:
         while not job.stopped.is_set():
             for batch in session.batches(job.queries.get_nowait(), job.plan.batch_rows):
@@ -181,10 +183,10 @@ def _batches(job: _Job, reading: Reading, workers: int) -> Iterator[pa.RecordBat
     """What the workers hand over, until all have ended; keeps `cursor_to` up to date."""
     plan, best = job.plan, None
     place = plan.columns.index(plan.cursor) if plan.cursor else None
-    while workers:
+    while job.done < workers:
         item = job.take()
         if item is None:
-            workers -= 1
+            job.done += 1
         elif isinstance(item, BaseException):
             raise item
         else:

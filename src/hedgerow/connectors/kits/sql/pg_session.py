@@ -85,25 +85,26 @@ class Session:
 
 
 def end_queries(where: Target, control: "Connection", backends: list[int], threads: list[threading.Thread]) -> bool:
-    """Have the server end what the threads wait for. True when all threads have ended.
+    """Have the server end what the sessions are doing, until all threads have ended; False when they do not.
 
-    Needs no right: the sessions are of the same role. A query that starts just after a first request is met by the next.
+    Needs no right: the sessions are of the same role. A query that starts just after a request is met by the next one.
     """
     begun = time.monotonic()
-    while any(thread.is_alive() for thread in threads):
+    while True:
         waited = time.monotonic() - begun
-        if waited > GIVE_UP_SECONDS:
-            return False
         _signal(where, control, "pg_cancel_backend" if waited < CANCEL_SECONDS else "pg_terminate_backend", backends)
         for thread in threads:
             thread.join(0.1)
-    return True
+        if not any(thread.is_alive() for thread in threads):
+            return True
+        if waited > GIVE_UP_SECONDS:
+            return False
 
 
 def _signal(where: Target, control: "Connection", function: str, backends: list[int]) -> None:
     import psycopg
 
-    statement = f"select {function}(pid) from unnest(%s::int[]) as pid".encode()
+    statement = f"select {function}(pid) from unnest(%s::int[]) as pid".encode()  # noqa: S608 - our own word
     try:
         control.rollback()
         control.execute(statement, [backends])
