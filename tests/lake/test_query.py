@@ -5,13 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 
 from hedgerow.core.errors import AppError, BadRequestError, BrokenError
-from hedgerow.lake import query
+from hedgerow.lake import query, read
 from hedgerow.lake.answer import Limits, Result
 from hedgerow.lake.storage import Storage
+from tests.lake.test_storage import s3, s3_endpoint  # noqa: F401 - fixtures
 from tests.support import shop
 
 TABLES = {"orders": "1/orders-a", "secrets": "1/secrets-b"}
@@ -31,7 +33,7 @@ def ask(storage: Storage) -> Ask:
     """`ask(sql, **values)`: the result, over the tables `orders` and `secrets`."""
 
     def run(sql: str, limits: Limits | None = None, tables: dict[str, str] | None = None, **values: Any) -> Result:
-        connection = query.connect()
+        connection = query.connect(storage)
         try:
             return query.run(connection, storage, sql, values, TABLES if tables is None else tables, limits or Limits())
         finally:
@@ -246,6 +248,20 @@ def test_a_query_over_its_memory_is_refused(ask: Ask) -> None:
         ask("SELECT list(number) FROM numbers(50000000)", limits=Limits(memory_mib=32))
 
 
+def test_tables_in_s3_are_queried_like_those_in_a_folder(s3: Storage) -> None:  # noqa: F811 - a fixture
+    shop.store(s3, TABLES["orders"])
+    shop.store(s3, TABLES["secrets"], pa.table({"secret": ["hidden"]}))
+    other = read.files(s3, TABLES["secrets"])
+    assert other is not None
+    connection = query.connect(s3)
+    found = query.run(connection, s3, "SELECT sum(id) FROM orders", {}, TABLES, Limits())
+    assert found.rows == [[9007199254740996]]
+    for way_out in (f"read_parquet('{other.uris[0]}')", f"glob('{s3.url}/*')", f"read_text('{s3.url}/x')"):
+        with pytest.raises(duckdb.PermissionException):
+            connection.execute(f"SELECT * FROM {way_out}")
+    connection.close()
+
+
 # ── The sandbox ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 ATTEMPTS = [
@@ -380,7 +396,7 @@ def test_duckdb_alone_lets_no_file_be_read_or_written(storage: Storage, tmp_path
     file.write_text("secret\nhidden\n")
     parquet = next(Path(storage.root, TABLES["secrets"]).glob("*.parquet"))
     sql = attempt.replace("{file}", str(file)).replace("{parquet}", str(parquet)).replace("{folder}", str(tmp_path))
-    connection = query.connect()
+    connection = query.connect(storage)
     query.seal(connection, storage, {"orders": TABLES["orders"]}, Limits())
     try:
         answer = str(connection.execute(sql).fetchall())

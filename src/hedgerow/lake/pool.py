@@ -240,7 +240,7 @@ def _serve(pipe: Connection, storage_url: str, memory_mib: int) -> None:
     with contextlib.suppress(EOFError, OSError):
         at_first = _limit_memory(memory_mib + _HEADROOM_MIB)
         while True:
-            connection = query.connect()  # made before the question comes: it takes longer than most answers
+            connection = query.connect(storage)  # made before the question comes: it takes longer than most answers
             answer = query.answer(connection, storage, json.loads(pipe.recv_bytes()))
             connection.close()
             pipe.send_bytes((_GROWN if _data_mib() - at_first > _GROWTH_MIB else _FIT) + answer)

@@ -6,9 +6,11 @@ and settings are closed for good (`lock_configuration`). `lake.guard` says what 
 """
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Final
 
 import duckdb
@@ -44,11 +46,34 @@ _USERS_FAULT: Final = (
 )
 
 
-def connect() -> duckdb.DuckDBPyConnection:
-    """An empty database in memory, not yet closed to the outside."""
+def connect(storage: Storage) -> duckdb.DuckDBPyConnection:
+    """An empty database in memory that can reach the storage; not yet closed to all else."""
     connection = duckdb.connect(":memory:", config=_CONFIG)
-    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET allow_persistent_secrets = false")
+    if not storage.is_local:
+        _reach_s3(connection, storage)
     return connection
+
+
+def _reach_s3(connection: duckdb.DuckDBPyConnection, storage: Storage) -> None:
+    """The extension of the installed wheel, its signature checked, and the keys of the environment for our prefix."""
+    import duckdb_extension_httpfs
+
+    folder = Path(duckdb_extension_httpfs.__file__).parent
+    connection.execute(f"LOAD {_text(str(next(folder.glob('extensions/*/httpfs.duckdb_extension'))))}")
+    scheme, _, host = os.environ.get("AWS_ENDPOINT_URL", "").rpartition("://")
+    facts = {
+        "SCOPE": storage.uri(""),
+        "REGION": storage.delta_options()["AWS_REGION"],
+        "KEY_ID": os.environ.get("AWS_ACCESS_KEY_ID", ""),
+        "SECRET": os.environ.get("AWS_SECRET_ACCESS_KEY", ""),
+        "SESSION_TOKEN": os.environ.get("AWS_SESSION_TOKEN", ""),
+        "ENDPOINT": host,
+        "URL_STYLE": "path" if host else "",
+        "USE_SSL": "false" if scheme == "http" else "",
+    }
+    given = ", ".join(f"{name} {_text(value)}" for name, value in facts.items() if value)
+    connection.execute(f"CREATE SECRET storage (TYPE s3, {given})")
 
 
 def answer(connection: duckdb.DuckDBPyConnection, storage: Storage, job: Mapping[str, Any]) -> bytes:
@@ -118,7 +143,11 @@ def _quoted(name: str) -> str:
 
 
 def _list(texts: list[str]) -> str:
-    return "[" + ", ".join("'" + text.replace("'", "''") + "'" for text in texts) + "]"
+    return "[" + ", ".join(_text(text) for text in texts) + "]"
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _explain(error: duckdb.Error, limits: Limits) -> AppError:
