@@ -309,18 +309,23 @@ def test_another_project_s_prefix_is_no_matter(alice: Caller, charlie: Caller, b
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_creations_at_once_one_wins(people: Any, fake: FakeConnector) -> None:
+def test_of_creations_at_once_one_wins(people: Any, fake: FakeConnector) -> None:
+    """All have found the prefix free before any of them is stored."""
     sources = f"/api/environments/{people.project.pk}/external_data_sources/"
-    start, answers = threading.Barrier(4), []
+    all_free, here, answers = threading.Barrier(4), threading.local(), []
+
+    def wait_once() -> None:
+        if not hasattr(here, "waited"):
+            here.waited = True
+            all_free.wait(timeout=20)
 
     def post() -> None:
-        caller = Caller(people.keys["alice"])
-        start.wait()
         try:
-            answers.append(caller.post(sources, body_of(prefix="shop")))
+            answers.append(Caller(people.keys["alice"]).post(sources, body_of(prefix="shop")))
         finally:
             connection.close()
 
+    fake.meanwhile = wait_once
     threads = [threading.Thread(target=post) for _ in range(4)]
     for thread in threads:
         thread.start()

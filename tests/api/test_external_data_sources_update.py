@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import pytest
 from django.db import connection
 
+from hedgerow.core.clock import now
 from hedgerow.sources import settings
 from hedgerow.sources.models import Source
 from hedgerow.sync.models import Run
@@ -165,25 +166,25 @@ def test_a_source_whose_type_is_gone_is_shown_and_renamed(alice: Caller, url: st
 
 @pytest.mark.django_db(transaction=True)
 def test_changes_at_once_are_all_kept(people: Any, base: str, fake: FakeConnector) -> None:
+    """All have read the stored settings before any of them writes."""
     source = create(Caller(people.keys["alice"]), base, {"name": "orders"})
     url = f"{base}/external_data_sources/{source['id']}/"
-    changes: list[dict[str, Any]] = [
-        {"schema": "sales"},
-        {"database": "other"},
-        {"user": "writer"},
-        {"port": 3307},
-        {"password": PASSWORD},
-    ]
-    start, answers = threading.Barrier(len(changes)), []
+    changes: list[dict[str, Any]] = [{"schema": "sales"}, {"database": "other"}, {"user": "writer"}, {"port": 3307}]
+    all_read, here = threading.Barrier(len(changes)), threading.local()
+    answers = []
+
+    def wait_once() -> None:
+        if not hasattr(here, "waited"):
+            here.waited = True
+            all_read.wait(timeout=20)
 
     def patch(given: dict[str, Any]) -> None:
-        caller = Caller(people.keys["alice"])
-        start.wait()
         try:
-            answers.append(caller.patch(url, {"job_inputs": given}).status_code)
+            answers.append(Caller(people.keys["alice"]).patch(url, {"job_inputs": given}).status_code)
         finally:
             connection.close()
 
+    fake.meanwhile = wait_once
     threads = [threading.Thread(target=patch, args=(given,)) for given in changes]
     for thread in threads:
         thread.start()
@@ -191,6 +192,12 @@ def test_changes_at_once_are_all_kept(people: Any, base: str, fake: FakeConnecto
         thread.join()
     assert answers == [200] * len(changes)
     assert stored() == settings_of(schema="sales", database="other", user="writer", port=3307)
+
+
+def test_settings_of_a_source_deleted_meanwhile_are_not_kept(alice: Caller, url: str, fake: FakeConnector) -> None:
+    fake.meanwhile = lambda: Source.objects.update(deleted_at=now(), sealed_settings="")
+    assert alice.patch(url, {"job_inputs": {"schema": "sales"}}).status_code == 404
+    assert Source.objects.get().sealed_settings == ""
 
 
 def test_who_may_change(bob: Caller, vera: Caller, charlie: Caller, api: Any, people: Any, url: str) -> None:

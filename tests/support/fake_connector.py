@@ -1,6 +1,6 @@
 """A connector over tables in memory. It follows the contract; what it offers and refuses, a test decides."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,16 +40,21 @@ def a_table(name: str, *columns: Column, key: tuple[str, ...] = ("id",), rows: i
 
 @dataclass
 class FakeConnector:
-    """`connected` lists the settings of every connection made. `failure` is raised instead of connecting."""
+    """`connected` lists the settings of every connection made. `failure` is raised instead of connecting.
+
+    `meanwhile` is called while a connection is being tried: what happens elsewhere at the same time.
+    """
 
     spec: Spec = SPEC
     offered: list[SourceTable] = field(default_factory=list)
     connected: list[Mapping[str, Any]] = field(default_factory=list)
     failure: Exception | None = None
+    meanwhile: Callable[[], object] = bool
 
     def check(self, settings: Mapping[str, Any], reach: Reach) -> None:
         """Log in: only one password is right."""
         self.connected.append(dict(settings))
+        self.meanwhile()
         if self.failure is not None:
             raise self.failure
         if settings["password"] != PASSWORD:
