@@ -1,6 +1,7 @@
 """Short ways to write and look at a table, shared by the lake's tests."""
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -13,6 +14,8 @@ from hedgerow.lake.storage import Storage
 from hedgerow.lake.write import CommitFacts, Written
 
 PLACE = "7/shop_postgres_orders-0a1b2c3d"
+ALICE, BOB = {"id": 1, "name": "Alice"}, {"id": 2, "name": "Bob"}
+PEOPLE = pa.Table.from_pylist([ALICE, BOB])
 
 
 def facts(fence: int, cursor: str | None = None, base: int | None = None) -> Callable[[], CommitFacts]:
@@ -53,6 +56,11 @@ def rows(storage: Storage, order: str = "id") -> list[dict[str, Any]]:
     """Every row, ordered by a column."""
     found: list[dict[str, Any]] = content(storage).sort_by(order).to_pylist()
     return found
+
+
+def files(storage: Storage) -> set[str]:
+    """The data files that lie in the table's folder, named by the log or not."""
+    return {path.name for path in Path(storage.path(PLACE)).glob("*.parquet")}
 
 
 def _as_bag(frame: pl.DataFrame | pl.Series) -> list[str]:

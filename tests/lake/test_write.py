@@ -2,31 +2,19 @@ import datetime as dt
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hedgerow.core.errors import BadDataError, BrokenError, ConflictError, KeyRequiredError
+from hedgerow.core.errors import BadDataError
 from hedgerow.lake import maintain, read, write
 from hedgerow.lake.storage import Storage
-from tests.lake.tables import PLACE, append, content, facts, merge, replace, rows
-
-ALICE, BOB = {"id": 1, "name": "Alice"}, {"id": 2, "name": "Bob"}
-PEOPLE = pa.Table.from_pylist([ALICE, BOB])
-
-
-def files(storage: Storage) -> set[str]:
-    """The data files that lie in the table's folder, named by the log or not."""
-    return {path.name for path in Path(storage.path(PLACE)).glob("*.parquet")}
+from tests.lake.tables import ALICE, BOB, PEOPLE, PLACE, append, content, facts, files, merge, replace, rows
 
 
 def test_a_replace_makes_the_table_and_tells_what_it_holds(storage: Storage) -> None:
@@ -246,61 +234,6 @@ def test_merge_updates_known_keys_and_adds_new_ones(storage: Storage) -> None:
     assert rows(storage) == [ALICE, bobby, carol]
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        pa.array(["a", "ü", "A"]),
-        pa.array([Decimal("1.10"), Decimal("-2"), Decimal(10**27)], pa.decimal128(38, 2)),
-        pa.array([0, 1, -1], pa.timestamp("us", "UTC")),
-        pa.array([0, 1, -1], pa.timestamp("us")),
-        pa.array([0, 1, -700000], pa.date32()),
-        pa.array([b"", b"\x00", b"\xff"]),
-        pa.array(["0199d3ab-90f2-7a88-b1c5-0b7e52d1c9aa", "z" * 300, "0199d3ab-90f2-7a88-b1c5-0b7e52d1c9ab"]),
-    ],
-    ids=str,
-)
-def test_a_key_may_have_any_type(storage: Storage, values: pa.Array) -> None:
-    merge(storage, 1, pa.table({"key": values, "n": [1, 2, 3]}), ["key"])
-    merge(storage, 2, pa.table({"key": values.take([2, 0]), "n": [30, 10]}), ["key"])
-    wanted = pa.table({"key": values, "n": [10, 2, 30]})
-    assert content(storage).sort_by("n").to_pylist() == wanted.sort_by("n").to_pylist()
-
-
-def test_a_key_may_have_several_columns(storage: Storage) -> None:
-    table = pa.table({"Shop": ["a", "a", "b"], "no": [1, 2, 1], "n": [1, 2, 3]})
-    merge(storage, 1, table, ["Shop", "no"])
-    merge(storage, 2, pa.table({"Shop": ["a", "b"], "no": [2, 2], "n": [20, 40]}), ["Shop", "no"])
-    assert content(storage).sort_by("n")["n"].to_pylist() == [1, 3, 20, 40]
-
-
-def test_a_row_without_changes_in_its_file_is_not_rewritten(storage: Storage) -> None:
-    for fence, start in enumerate([0, 100, 200], start=1):
-        merge(storage, fence, pa.table({"id": range(start, start + 100), "v": ["old"] * 100}))
-    before = files(storage)
-    merge(storage, 4, pa.table({"id": [150, 300], "v": ["new"] * 2}))
-    active = {Path(uri).name for uri in DeltaTable(storage.uri(PLACE)).file_uris()}
-    assert len(active & before) == 2
-    assert [row["id"] for row in rows(storage) if row["v"] == "new"] == [150, 300]
-    assert len(rows(storage)) == 301
-
-
-@pytest.mark.parametrize("exists", [True, False])
-@pytest.mark.parametrize("keys", [[1, 1], [1, None]])
-def test_a_key_that_is_not_unique_or_null_is_refused(storage: Storage, exists: bool, keys: list[int | None]) -> None:
-    if exists:
-        merge(storage, 1, PEOPLE)
-    before = files(storage)
-    with pytest.raises(KeyRequiredError, match=r"^The primary keys for this table are not unique$"):
-        merge(storage, 2, pa.table({"id": pa.array(keys, pa.int64()), "name": ["x", "y"]}))
-    assert files(storage) == before
-
-
-@pytest.mark.parametrize("key", [[], ["nope"]])
-def test_a_merge_needs_a_key_among_the_columns(storage: Storage, key: list[str]) -> None:
-    with pytest.raises(KeyRequiredError, match="Primary key required for incremental syncs"):
-        merge(storage, 1, PEOPLE, key)
-
-
 @given(st.lists(st.dictionaries(st.integers(0, 30), st.integers(0, 99), max_size=12), min_size=1, max_size=5))
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_merges_end_where_updating_a_dictionary_ends(storage: Storage, runs: list[dict[int, int]]) -> None:
@@ -334,12 +267,6 @@ def test_a_wider_type_widens_the_column_and_a_narrower_one_is_cast(storage: Stor
     assert [(row["id"], str(row["v"])) for row in rows(storage)] == [(1, "1.50"), (3, "7.00"), (2**40, "2.25")]
 
 
-def test_a_key_column_may_widen_in_the_same_merge(storage: Storage) -> None:
-    merge(storage, 1, pa.table({"id": pa.array([1, 2], pa.int16()), "v": ["a", "b"]}))
-    merge(storage, 2, pa.table({"id": pa.array([2, 2**40]), "v": ["B", "c"]}))
-    assert rows(storage) == [{"id": 1, "v": "a"}, {"id": 2, "v": "B"}, {"id": 2**40, "v": "c"}]
-
-
 @pytest.mark.parametrize("verb", [append, merge])
 def test_a_type_that_no_longer_fits_stops_the_run_and_a_replace_takes_it(storage: Storage, verb: Any) -> None:
     verb(storage, 1, PEOPLE)
@@ -359,204 +286,3 @@ def test_a_run_without_rows_commits_nothing(storage: Storage, verb: Any) -> None
     state = read.state(storage, PLACE)
     assert state is not None
     assert (state.fence, state.cursor) == (1, "2")
-
-
-@pytest.mark.parametrize("verb", [replace, append, merge])
-def test_an_old_fence_is_refused_even_without_rows(storage: Storage, verb: Any) -> None:
-    replace(storage, 5, PEOPLE)
-    for count in (0, 1):
-        for fence in (4, 5):
-            with pytest.raises(ConflictError):
-                verb(storage, fence, PEOPLE.slice(0, count))
-    assert rows(storage) == [ALICE, BOB]
-    assert len(files(storage)) == 1
-
-
-@pytest.mark.parametrize("verb", ["replace", "append", "merge"])
-@pytest.mark.parametrize("other", [replace, append, merge])
-def test_of_two_runs_that_commit_at_once_the_newer_wins(storage: Storage, verb: str, other: Any) -> None:
-    replace(storage, 1, PEOPLE)
-
-    def overtaken() -> write.CommitFacts:
-        other(storage, 3, pa.table({"id": [3], "name": ["overtook"]}))
-        return facts(2)()
-
-    extra = [["id"]] if verb == "merge" else []
-    late = pa.table({"id": [2], "name": ["late"]})
-    with pytest.raises(ConflictError):
-        getattr(write, verb)(storage, PLACE, late.schema, late.to_batches(), overtaken, lambda _n: None, *extra)
-    assert "late" not in [row["name"] for row in rows(storage)]
-    assert rows(storage)[-1]["name"] == "overtook"
-
-
-@pytest.mark.parametrize(("verb", "ids"), [("replace", [2]), ("append", [1, 2, 2, 3]), ("merge", [1, 2, 3])])
-def test_the_newer_run_is_planned_again_when_an_older_one_committed_meanwhile(
-    storage: Storage, verb: str, ids: list[int]
-) -> None:
-    replace(storage, 1, PEOPLE)
-
-    def beaten() -> write.CommitFacts:
-        merge(storage, 2, pa.table({"id": [2, 3], "name": ["older"] * 2}))
-        return facts(3)()
-
-    extra = [["id"]] if verb == "merge" else []
-    new = pa.table({"id": [2], "name": ["newer"]})
-    getattr(write, verb)(storage, PLACE, new.schema, new.to_batches(), beaten, lambda _n: None, *extra)
-    assert [row["id"] for row in rows(storage)] == ids
-    assert ("older", 2) not in [(row["name"], row["id"]) for row in rows(storage)] or verb == "append"
-
-
-@pytest.mark.parametrize(("verb", "ids"), [("replace", [3]), ("append", [0, 1, 2, 3, 3]), ("merge", [0, 1, 2, 3])])
-def test_a_run_is_planned_again_when_files_were_joined_meanwhile(storage: Storage, verb: str, ids: list[int]) -> None:
-    for n in range(4):
-        append(storage, n + 1, pa.table({"id": [n]}))
-
-    def joined() -> write.CommitFacts:
-        maintain.tidy(storage, PLACE, keep_hours=24)
-        assert len(DeltaTable(storage.uri(PLACE)).file_uris()) == 1
-        return facts(5)()
-
-    extra = [["id"]] if verb == "merge" else []
-    new = pa.table({"id": [3]})
-    getattr(write, verb)(storage, PLACE, new.schema, new.to_batches(), joined, lambda _n: None, *extra)
-    assert [row["id"] for row in rows(storage)] == ids
-
-
-def test_rows_read_from_an_overtaken_cursor_are_not_added_twice(storage: Storage) -> None:
-    append(storage, 1, PEOPLE, cursor="2")
-    append(storage, 2, pa.table({"id": [3], "name": ["new"]}), cursor="3", base=1)
-    with pytest.raises(ConflictError):
-        append(storage, 3, pa.table({"id": [3], "name": ["new"]}), cursor="3", base=1)
-    assert len(rows(storage)) == 3
-
-
-@pytest.mark.parametrize("verb", ["append", "merge"])
-def test_a_table_deleted_during_a_run_is_not_made_anew_from_the_last_rows_only(storage: Storage, verb: str) -> None:
-    replace(storage, 1, PEOPLE)
-
-    def deleted() -> Iterator[pa.RecordBatch]:
-        storage.delete(PLACE)
-        yield from PEOPLE.to_batches()
-
-    extra = [["id"]] if verb == "merge" else []
-    with pytest.raises(ConflictError):
-        getattr(write, verb)(storage, PLACE, PEOPLE.schema, deleted(), facts(2), lambda _n: None, *extra)
-    assert read.state(storage, PLACE) is None
-
-
-def test_columns_that_clash_in_case_are_both_kept_and_merged(storage: Storage) -> None:
-    merge(storage, 1, pa.table([[1, 2], ["a", "b"]], names=["ID", "id"]), ["id"])
-    merge(storage, 2, pa.table([[20], ["b"]], names=["ID", "id"]), ["id"])
-    assert rows(storage, "ID") == [{"ID": 1, "id_2": "a"}, {"ID": 20, "id_2": "b"}]
-
-
-@pytest.mark.parametrize("changed", [range(0, 2000, 7), range(900, 1100), range(2000), [], [1999]], ids=str)
-def test_a_merge_finds_its_rows_across_files_and_row_groups(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch, changed: Sequence[int]
-) -> None:
-    monkeypatch.setattr("hedgerow.lake.parts.GROUP_ROWS", 64)
-    monkeypatch.setattr("hedgerow.lake.parts.FILE_BYTES", 5_000)
-    monkeypatch.setattr("hedgerow.lake.rewrite.FILE_BYTES", 1)
-    monkeypatch.setattr("hedgerow.lake.rewrite._BATCH_ROWS", 50)
-    old = pa.table({"id": range(2000), "v": [f"old {n * 2654435761 % 2**32}" for n in range(2000)]})
-    batches = old.to_batches(50)
-    write.merge(storage, PLACE, old.schema, batches, facts(1), lambda _n: None, ["id"])
-    assert len(files(storage)) > 3
-    ids = [*changed, 5000]
-    merge(storage, 2, pa.table({"id": ids, "v": ["new"] * len(ids)}))
-    assert {row["id"] for row in rows(storage) if row["v"] == "new"} == set(ids)
-    assert [row["id"] for row in rows(storage)] == [*range(2000), 5000]
-
-
-def test_a_commit_whose_answer_was_lost_is_found_in_the_log(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    replace(storage, 1, PEOPLE)
-    real = DeltaTable.create_write_transaction
-
-    def answer_lost(*args: Any, **options: Any) -> None:
-        real(*args, **options)
-        raise CommitFailedError("answer lost")
-
-    monkeypatch.setattr(DeltaTable, "create_write_transaction", answer_lost)
-    assert append(storage, 2, PEOPLE).version == 1
-    assert len(rows(storage)) == 4
-
-
-def test_a_run_that_is_stopped_just_after_its_commit_does_not_take_its_files_away(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    replace(storage, 1, PEOPLE)
-    real = DeltaTable.create_write_transaction
-
-    def stopped(*args: Any, **options: Any) -> None:
-        real(*args, **options)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(DeltaTable, "create_write_transaction", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        append(storage, 2, PEOPLE)
-    assert len(rows(storage)) == 4
-
-
-def test_files_that_were_swept_away_before_the_commit_are_noticed(storage: Storage) -> None:
-    replace(storage, 1, PEOPLE)
-    before = files(storage)
-
-    def swept() -> write.CommitFacts:
-        for name in files(storage) - before:
-            Path(storage.path(PLACE), name).unlink()
-        return facts(2)()
-
-    with pytest.raises(BrokenError, match="is gone"):
-        write.append(storage, PLACE, PEOPLE.schema, PEOPLE.to_batches(), swept, lambda _n: None)
-    assert rows(storage) == [ALICE, BOB]
-
-
-def test_large_files_are_cut_and_hold_large_row_groups(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hedgerow.lake.parts.FILE_BYTES", 100_000)
-    monkeypatch.setattr("hedgerow.lake.parts.GROUP_ROWS", 10_000)
-    table = pa.table({"id": range(100_000)}).to_batches(3_000)
-    noise = [
-        pa.record_batch({"id": b["id"], "v": pa.array([f"{n * 2654435761 % 2**32:x}" for n in b["id"].to_pylist()])})
-        for b in table
-    ]
-    write.replace(storage, PLACE, noise[0].schema, noise, facts(1), lambda _n: None)
-    uris = DeltaTable(storage.uri(PLACE)).file_uris()
-    metadata = [pq.read_metadata(uri) for uri in uris]
-    sizes = [m.row_group(i).num_rows for m in metadata for i in range(m.num_row_groups)]
-    assert len(uris) >= 3
-    assert sorted(sizes)[1] >= 10_000
-    assert content(storage).num_rows == 100_000
-
-
-MEMORY = """
-import resource, sys, pyarrow as pa
-from hedgerow.lake import write, read, keys
-from hedgerow.lake.storage import Storage
-
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
-def batches(count, rows, text):
-    for n in range(count):
-        yield pa.record_batch({"id": pa.array(range(n * rows, (n + 1) * rows)), "v": pa.array([text + str(n)] * rows)})
-
-storage, schema = Storage(sys.argv[1]), pa.schema([("id", pa.int64()), ("v", pa.string())])
-count, rows, text = {"long": (60, 50_000, "x" * 100), "wide": (120, 2, "y" * 5_000_000)}[sys.argv[2]]
-start = peak()
-write.replace(storage, "t", schema, batches(count, rows, text), lambda: write.CommitFacts("r", 1), lambda n: None)
-replaced = peak() - start
-changes = list(batches(count, 1, text)) if sys.argv[2] == "long" else batches(2, rows, text)
-write.merge(storage, "t", schema, changes, lambda: write.CommitFacts("r", 2), lambda n: None, ["id"])
-print(replaced, peak() - start, flush=True)
-"""
-
-
-@pytest.mark.parametrize("shape", ["long", "wide"])
-def test_memory_does_not_grow_with_the_table(storage: Storage, shape: str) -> None:
-    """3,000,000 rows of 100 bytes, then 240 rows of 5 MB: 300 MB and 1.2 GB of values."""
-    done = subprocess.run(
-        [sys.executable, "-c", MEMORY, storage.url, shape], capture_output=True, text=True, check=True
-    )
-    replaced, merged = map(int, done.stdout.split())
-    assert replaced < 200
-    assert merged < 450
