@@ -82,7 +82,7 @@ class Target:
 
         try:
             return psycopg.connect(**self.parameters)  # type: ignore[arg-type] # parameters are all text
-        except (psycopg.Error, ValueError) as error:  # ValueError: a NUL in a setting
+        except psycopg.Error as error:
             raise connect_error(str(error), tunnelled=self.tunnelled) from None
 
     @property
@@ -114,11 +114,14 @@ def target(settings: Settings, reach: Reach) -> Iterator[Target]:
 
 
 def _parameters(settings: Settings, address: Mapping[str, str]) -> dict[str, str]:
+    login = {
+        name: str(settings[key]) for name, key in (("dbname", "database"), ("user", "user"), ("password", "password"))
+    }
+    if any("\0" in value for value in login.values()):  # the driver would cut everything off there
+        raise UnreachableError(OTHER)
     return {
         **address,
-        "dbname": str(settings["database"]),
-        "user": str(settings["user"]),
-        "password": str(settings["password"]),
+        **login,
         "sslmode": "prefer",
         "gssencmode": "disable",
         "connect_timeout": str(egress.CONNECT_SECONDS),
