@@ -97,8 +97,9 @@ def test_signing_out_ends_the_session(browser: Caller) -> None:
     assert envelope(browser.get("/api/projects/@current/"))[0] == 401
 
 
-def test_a_made_up_session_is_nobody(api: type[Caller], db: None) -> None:
+@pytest.mark.parametrize("cookie", ["x" * 32, "", "x" * 4000, "\x00" * 32, "é" * 32])
+def test_a_made_up_session_is_nobody(api: type[Caller], db: None, cookie: str) -> None:
     caller = api()
-    caller.client.cookies["sessionid"] = "x" * 32
+    caller.client.cookies["sessionid"] = cookie
     answer: Any = caller.get("/api/projects/")
     assert envelope(answer)[1] == "not_authenticated"

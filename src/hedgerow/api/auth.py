@@ -1,5 +1,8 @@
 """Finding out who is asking: a key in the header, the body or the query string, else a session (§2)."""
 
+import re
+from typing import Final
+
 from django.conf import settings
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import PermissionDenied
@@ -11,6 +14,8 @@ from hedgerow.api import limits
 from hedgerow.api.errors import UnauthenticatedError
 from hedgerow.api.pages import KEY_PARAMETER
 from hedgerow.core.errors import DeniedError
+
+_SESSION: Final = re.compile("[a-z0-9]{32}")
 
 
 def header_key(header: str) -> str:
@@ -48,7 +53,8 @@ def _by_key(request: Request, place: str, value: str) -> Actor:
 
 
 def _by_session(request: Request) -> Actor:
-    user = sessions.signed_in(request.session) if request.COOKIES else None
+    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+    user = sessions.signed_in(request.session) if _SESSION.fullmatch(cookie) else None
     if user is None:
         raise UnauthenticatedError
     require_csrf(request)

@@ -21,7 +21,7 @@ from hedgerow.accounts.access import Actor
 from hedgerow.accounts.models import Project
 from hedgerow.api import auth, idempotency, limits, pages
 from hedgerow.api.bodies import FormParser, JSONParser, MultiPartParser
-from hedgerow.core.errors import BadRequestError, DeniedError
+from hedgerow.core.errors import BadRequestError, DeniedError, NotFoundError
 
 NO_SCOPE: Final = ""
 _READS: Final = frozenset({"list", "retrieve", "metadata"})
@@ -68,6 +68,8 @@ class ContractView(ViewSet):
         if not self.action:
             raise MethodNotAllowed(request.method or "")
         self._check_scope()
+        if any("\x00" in str(part) for name, part in kwargs.items() if name != "project_id"):
+            raise NotFoundError  # no id holds what PostgreSQL refuses to compare with
         self.locate()
         self.check_level()
         _check_accept(request.META.get("HTTP_ACCEPT", ""))
