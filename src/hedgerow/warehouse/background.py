@@ -107,7 +107,8 @@ def _outcome(prepared: Prepared) -> dict[str, Any]:
     try:
         answer = query.run(prepared, wait=KEPT.total_seconds())
     except (BadRequestError, RateLimitedError) as error:
-        return {"state": FAILED, "error_message": error.message, "error_is_users": True}
+        text = error.message.replace("\0", "")  # which no database holds
+        return {"state": FAILED, "error_message": text, "error_is_users": True}
     except Cancelled:
         return {"state": CANCELLED, "error_message": LOST, "error_is_users": True}
     except Exception:
