@@ -147,6 +147,7 @@ def test_refresh_finds_what_is_new_and_what_is_gone(alice: Caller, url: str, fak
         ),
         (SourceQueryError("correct horse"), "Could not fetch schemas from source."),
         (OutsideError("?"), "Could not fetch schemas from source."),
+        (ZeroDivisionError("a bug in the connector"), "Could not fetch schemas from source."),
     ],
 )
 def test_a_failed_refresh_changes_nothing(

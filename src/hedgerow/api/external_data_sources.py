@@ -46,12 +46,10 @@ class ExternalDataSourceSerializer(serializers.Serializer[Any]):
     source_type = serializers.CharField(read_only=True)
     latest_error = serializers.CharField(read_only=True, allow_null=True)
     prefix = serializers.CharField(read_only=True, allow_null=True)
-    description = serializers.CharField(
-        required=False, allow_null=True, allow_blank=True, max_length=services.DESCRIPTION_LENGTH
-    )
+    description = serializers.CharField(allow_null=True, allow_blank=True, max_length=services.DESCRIPTION_LENGTH)
     last_run_at = serializers.DateTimeField(read_only=True, allow_null=True)
     schemas = schemas.ExternalDataSchemaSerializer(read_only=True, many=True)
-    job_inputs = serializers.DictField(required=False, help_text="Connection settings; secrets are never shown.")
+    job_inputs = serializers.DictField(help_text="Connection settings; secrets are never shown.")
     revenue_analytics_config = RevenueConfigSerializer(read_only=True)
     user_access_level = serializers.ChoiceField(read_only=True, choices=["viewer", "editor", "manager"])
 
@@ -69,17 +67,17 @@ class ChosenTableSerializer(serializers.Serializer[Any]):
     sync_frequency = serializers.ChoiceField(default="6hour", choices=choose.FREQUENCIES)
 
 
-class PayloadSerializer(serializers.Serializer[Any]):
+class ExternalDataSourcePayloadSerializer(serializers.Serializer[Any]):
     """The settings of the connection, whose names depend on the type, next to the tables."""
 
     schemas = ChosenTableSerializer(many=True)
 
 
-class CreateSerializer(serializers.Serializer[Any]):
+class ExternalDataSourceCreateSerializer(serializers.Serializer[Any]):
     """What makes a source (§7.2)."""
 
     source_type = serializers.CharField()
-    payload = PayloadSerializer()
+    payload = ExternalDataSourcePayloadSerializer()
     prefix = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=naming.PREFIX_LENGTH)
     description = serializers.CharField(
         required=False, allow_null=True, allow_blank=True, max_length=services.DESCRIPTION_LENGTH
@@ -89,7 +87,7 @@ class CreateSerializer(serializers.Serializer[Any]):
     job_inputs = serializers.DictField(required=False, help_text="Stands in for an absent payload.")
 
 
-class JobTableSerializer(serializers.Serializer[Any]):
+class ExternalDataJobSchemaSerializer(serializers.Serializer[Any]):
     """The schema of a job, as it is now."""
 
     id = serializers.UUIDField()
@@ -99,7 +97,7 @@ class JobTableSerializer(serializers.Serializer[Any]):
     sync_type = serializers.ChoiceField(allow_null=True, choices=choose.SYNC_TYPES)
 
 
-class JobSerializer(serializers.Serializer[Any]):
+class ExternalDataJobSerializer(serializers.Serializer[Any]):
     """One run of one schema."""
 
     id = serializers.UUIDField()
@@ -107,7 +105,7 @@ class JobSerializer(serializers.Serializer[Any]):
     created_by = serializers.CharField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
     status = serializers.ChoiceField(choices=RunStatus.choices)
-    schema = JobTableSerializer()
+    schema = ExternalDataJobSchemaSerializer()
     rows_synced = serializers.IntegerField()
     latest_error = serializers.CharField(allow_null=True)
     workflow_run_id = serializers.CharField()
@@ -119,7 +117,7 @@ class SourceTypeSerializer(serializers.Serializer[Any]):
     source_type = serializers.CharField()
 
 
-class PrefixSerializer(SourceTypeSerializer):
+class SourcePrefixSerializer(SourceTypeSerializer):
     """A prefix to be tried."""
 
     prefix = serializers.CharField(required=False, allow_null=True, allow_blank=True)
@@ -190,7 +188,7 @@ class ExternalDataSourceView(ProjectView):
         sources = access.narrow(self.actor, SOURCE, queries.live_sources(self.project))
         return self.page(queries.search_sources(sources, request.query_params.get("search", "")), self._to_dict)
 
-    @extend_schema(request=CreateSerializer, responses={201: ExternalDataSourceSerializer})
+    @extend_schema(request=ExternalDataSourceCreateSerializer, responses={201: ExternalDataSourceSerializer})
     def create(self, request: Request, project_id: str) -> Response:
         source = lifecycle.connect(project=self.project, user=self.actor.user, data=self._body("payload"))
         return Response(self._shown(source), status=201)
@@ -223,7 +221,7 @@ class ExternalDataSourceView(ProjectView):
             OpenApiParameter("before", OpenApiTypes.DATETIME),
             OpenApiParameter("schemas", OpenApiTypes.STR, many=True, description="Only jobs of these schemas."),
         ],
-        responses=JobSerializer(many=True),
+        responses=ExternalDataJobSerializer(many=True),
     )
     def jobs(self, request: Request, project_id: str, id: str) -> Response:
         after, before = self._moment("after"), self._moment("before")
@@ -252,7 +250,7 @@ class ExternalDataSourceView(ProjectView):
     def database_schema(self, request: Request, project_id: str) -> Response:
         return Response(services.preview({name: plain(value) for name, value in self.body.items()}))
 
-    @extend_schema(request=PrefixSerializer, responses={200: None})
+    @extend_schema(request=SourcePrefixSerializer, responses={200: None})
     def source_prefix(self, request: Request, project_id: str) -> Response:
         services.check_prefix(self.project, self.body)
         return Response()

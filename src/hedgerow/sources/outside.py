@@ -75,7 +75,7 @@ def refresh_error(error: Exception) -> BadRequestError:
         return BadRequestError(_BY_CODE[error.code])
     text = next((text for kind, text in _TEXTS if isinstance(error, kind)), NOT_FETCHED)
     if text == NOT_FETCHED:
-        log.warning("Discovery failed with %s", type(error).__name__)
+        log.warning("Discovery failed with %s", type(error).__name__)  # its text may hold secrets
     return BadRequestError(text)
 
 

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from hedgerow.accounts.models import Project, User
 from hedgerow.connectors import registry
 from hedgerow.core.clock import now
-from hedgerow.core.errors import AppError, BadRequestError, ConflictError, NotFoundError
+from hedgerow.core.errors import BadRequestError, ConflictError, NotFoundError
 from hedgerow.core.secrets import SealError
 from hedgerow.sources import change, choose, discovery, inputs, naming, outside, settings
 from hedgerow.sources.discovery import Discovered
@@ -213,7 +213,7 @@ def refresh(source: Source) -> Discovered:
     stored = _opened(source, "Source has no configuration.")
     try:
         offered = connector.tables(stored, outside.reach())
-    except AppError as error:
+    except Exception as error:
         raise outside.refresh_error(error) from None
     return discovery.apply(source, offered)
 
