@@ -191,7 +191,7 @@ class QueryView(ProjectView):
         failure = Problem(400 if run.error_is_users else 500, run.error_message)
         return Response(failure.body(with_message=True) | body, failure.status)
 
-    @extend_schema(responses=MessageSerializer)
+    @extend_schema(responses={200: MessageSerializer})
     def destroy(self, request: Request, project_id: str, id: str) -> Response:
         """Cancels a query, in the background or waited for. One that is unknown or finished is no error."""
         background.cancel(self.actor, id)
