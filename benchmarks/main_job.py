@@ -21,10 +21,10 @@ from benchmarks.measuring import PeakMemory, cpu_seconds, memory_mib, spread, ta
 
 ORDERS = """
 create table {name} as
-select i::bigint as id, (i * 7919 % 200000)::int as customer_id, (i % 7)::smallint as channel,
+select i::bigint as id, (i::bigint * 7919 % 200000)::int as customer_id, (i % 7)::smallint as channel,
        (array['new','paid','sent','done','back'])[1 + i % 5] as status,
-       case when i % 3 = 0 then null else 'SKU-' || lpad((i * 31 % 99999)::text, 6, '0') end as sku,
-       (i * 37 % 1000000 / 100.0)::numeric(18,4) as amount, (i % 100)::float8 / 7 as rate,
+       case when i % 3 = 0 then null else 'SKU-' || lpad((i::bigint * 31 % 99999)::text, 6, '0') end as sku,
+       (i::bigint * 37 % 1000000 / 100.0)::numeric(18,4) as amount, (i % 100)::float8 / 7 as rate,
        1 + i % 20 as quantity, i % 11 = 0 as gift,
        date '2020-01-01' + (i % 2000)::int as ordered_on,
        timestamptz '2020-01-01 00:00:00+00' + i * interval '7.3 seconds' as created_at,

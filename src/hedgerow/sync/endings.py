@@ -54,6 +54,7 @@ def complete(run: Run, outcome: Outcome) -> None:
             version=outcome.version,
             owner_kind=names.SOURCE,
             owner_id=str(source_table.source_id),
+            created_by=source_table.source.created_by,
             table_id=source_table.table_uuid,
         )
         if not state.complete(source_table, run.fence, table=table, synced_at=run.created_at, cursor=cursor):

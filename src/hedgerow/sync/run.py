@@ -72,7 +72,7 @@ def _bring_up_to_date(run: Run, storage: Storage, config: Config) -> Outcome:
         stored = naming.column_names(c.name for c in seen.columns).get(plan.cursor_field, plan.cursor_field)
         found = read.maximum(storage, location, stored)
         plan = Plan(plan.write, plan.cursor_field, found, key=plan.key) if found else planning.without_mark(plan)
-    return _copy(run, plan, connector, storage, config)
+    return _copy(run, plan, connector, storage, config, base=known.fence if known else 0)
 
 
 def _discover(source_table: SourceTable, connector: Connector, reach: Reach) -> SeenTable:
@@ -86,8 +86,8 @@ def _discover(source_table: SourceTable, connector: Connector, reach: Reach) -> 
     return seen
 
 
-def _copy(run: Run, plan: Plan, connector: Connector, storage: Storage, config: Config) -> Outcome:
-    """Read what the plan says and write it in one commit."""
+def _copy(run: Run, plan: Plan, connector: Connector, storage: Storage, config: Config, *, base: int) -> Outcome:
+    """Read what the plan says and write it in one commit, if the table's last commit is still that of fence `base`."""
     source_table = run.source_table
     opened = settings.opened(source_table.source)
     reach = outside.reach()
@@ -108,7 +108,7 @@ def _copy(run: Run, plan: Plan, connector: Connector, storage: Storage, config: 
             mark = _mark(plan, reading)
             marks.append(mark)
             tell(run, stage="committing", rows_synced=counter.rows, losses=_losses(reading.losses))
-            return write.CommitFacts(str(run.id), run.fence, mark.dump() if mark else None)
+            return write.CommitFacts(str(run.id), run.fence, mark.dump() if mark else None, base)
 
         table = (storage, location_of(source_table), reading.schema)
         if plan.write is Write.MERGE:
