@@ -17,7 +17,13 @@ DEMO: Final[dict[str, Any]] = {
     "payload": {
         "schemas": [
             {"name": "customers", "should_sync": True, "sync_type": "full_refresh"},
-            {"name": "orders", "should_sync": True, "sync_type": "full_refresh"},
+            {
+                "name": "orders",
+                "should_sync": True,
+                "sync_type": "incremental",
+                "incremental_field": "updated_at",
+                "incremental_field_type": "timestamp",
+            },
         ]
     },
 }
@@ -30,9 +36,9 @@ def curl_lines(address: str, project_id: int, key: str) -> list[str]:
     post = f"{head} -H 'Content-Type: application/json'"
     query = json.dumps({"query": {"kind": "HogQLQuery", "query": QUERY}})
     return [
-        f"{post} -d '{json.dumps(DEMO)}' {api}/external_data_sources/",
-        f"sleep 3; {head} {api}/external_data_sources/",
-        f"{post} -d '{query}' {api}/query/",
+        f"{post} -d '{json.dumps(DEMO)}' {api}/external_data_sources/; echo",
+        f"sleep 3; {head} {api}/external_data_sources/; echo",
+        f"{post} -d '{query}' {api}/query/; echo",
     ]
 
 
@@ -93,17 +99,17 @@ def wait_for(source: "Source") -> None:
 
 def result(source: "Source", *, with_rows: bool) -> tuple[dict[str, Any], str]:
     """What came of it: data for scripts, and the same for people."""
+    from hedgerow.sources.naming import table_name
+
     tables = [
         {
-            "name": t.table_name,
+            "name": t.table_name or table_name(source, t.name),
             "status": t.status,
             "error": t.latest_error,
             "rows": t.table.row_count if t.table else None,
         }
         for t in source.source_tables.filter(should_sync=True).select_related("table").order_by("name")
     ]
-    lines = [f"Source {source.id}"]
-    lines += [f"  {t['name']}: {t['status']}, {t['rows']} rows" if with_rows else f"  {t['name']}" for t in tables]
-    return {"id": str(source.id), "project": source.project_id, "tables": tables}, "\n".join(
-        [*lines, f"Query: {QUERY}"]
-    )
+    lines = [f"  {t['name']}" + (f": {t['status']}, {t['rows']} rows" if with_rows else "") for t in tables]
+    data = {"id": str(source.id), "project": source.project_id, "tables": tables}
+    return data, "\n".join([f"Source {source.id}", *lines, f"Query: {QUERY}"])

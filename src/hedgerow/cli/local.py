@@ -13,6 +13,7 @@ import click
 from hedgerow.cli.installation import installation, migrated_installation
 from hedgerow.cli.output import FAILED, doing, json_option, show
 from hedgerow.core.config import Config
+from hedgerow.core.text import human_bytes
 
 if TYPE_CHECKING:
     from hedgerow.server.boot import FirstStart
@@ -45,6 +46,7 @@ def _serve(config: Config, *, with_worker: bool) -> None:
     from hedgerow.server import boot
     from hedgerow.server.listen import Listener
     from hedgerow.server.wsgi import application
+    from hedgerow.warehouse import background, engine
 
     with ExitStack() as until_the_end:
         until_the_end.enter_context(boot.only_one(config, "server"))
@@ -55,6 +57,8 @@ def _serve(config: Config, *, with_worker: bool) -> None:
         listener = Listener(application, config)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: listener.stop())
+        until_the_end.callback(background.close)
+        engine.warm()
         if with_worker:
             until_the_end.callback(_start_worker(config))
         _announce(listener.address, first)
@@ -62,8 +66,10 @@ def _serve(config: Config, *, with_worker: bool) -> None:
 
 
 def _start_worker(config: Config) -> Callable[[], None]:
+    from hedgerow.core.processes import warm_up
     from hedgerow.work.worker import WorkerLoop
 
+    warm_up()
     loop = WorkerLoop(config)
     loop.start()
     return lambda: loop.stop(RUNS_SECONDS)
@@ -132,8 +138,8 @@ def backup(target: Path) -> None:
         from hedgerow.server.backup import back_up
 
         made = back_up(config, target)
-        text = f"{made.tables} tables, {made.files} files, {made.size} bytes in {target}"
-        show({"target": str(target), **vars(made)}, text)
+        text = f"{made.tables} tables, {made.files} files, {human_bytes(made.size)} in {target}"
+        show({"target": str(target), **vars(made)}, "\n".join([text, *made.notes]))
 
 
 @click.command()
