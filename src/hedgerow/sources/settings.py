@@ -10,10 +10,8 @@ from django.conf import settings as django_settings
 from hedgerow.connectors import registry
 from hedgerow.connectors.spec import Spec
 from hedgerow.core.secrets import Sealer, SealError
-from hedgerow.sources.form import stored_secrets, validate, visible
+from hedgerow.sources.form import stored_secrets, visible
 from hedgerow.sources.models import Source
-
-__all__ = ["opened", "public", "seal", "secret_values", "secrets_of", "validate"]
 
 
 def opened(source: Source) -> dict[str, Any]:
