@@ -149,7 +149,7 @@ def test_levels_of_whole_kinds(people: People, alice: Caller, bob: Caller, base:
     assert len(shown["access_controls"]) == vera_rules + 1
     assert (shown["available_access_levels"], shown["user_can_edit_access_levels"]) == (ALL, False)
     text = "Must be an Organization admin to modify project-wide permissions."
-    for body in ({"resource": "insight", "access_level": "none"}, {}, {"resource": "nope"}):
+    for body in ({"resource": "insight", "access_level": "none"}, {"resource": "nope"}, "not JSON"):
         assert envelope(bob.put(url, body)) == (403, "permission_denied", text, None)
     unknown = alice.put(url, {"resource": "nope", "access_level": "none"})
     assert envelope(unknown) == (400, "invalid_choice", '"nope" is not a valid choice.', "resource")
@@ -168,7 +168,8 @@ def test_the_projects_own_rules(people: People, alice: Caller, bob: Caller, base
     assert (shown["default_access_level"], shown["user_access_level"]) == ("admin", "admin")
     member = str(Membership.objects.get(user=people.bob).pk)
     text = "Must be admin to modify project permissions."
-    assert envelope(bob.put(url, {"access_level": "admin"})) == (403, "permission_denied", text, None)
+    for body in ({"access_level": "admin"}, "not JSON"):
+        assert envelope(bob.put(url, body)) == (403, "permission_denied", text, None)
     assert alice.put(url, {"access_level": "member", "organization_member": member}).json()["resource_id"] == str(
         people.project.pk
     )

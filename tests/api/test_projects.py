@@ -122,5 +122,5 @@ def test_a_bad_patch_changes_nothing(
 
 @pytest.mark.parametrize("who", ["bob", "vera"])
 def test_only_admins_change_a_project(people: People, api: type[Caller], base: str, who: str) -> None:
-    answer = api(people.keys[who]).patch(base, {"name": ""})
+    answer = api(people.keys[who]).patch(base, "not JSON")
     assert envelope(answer) == (403, "permission_denied", "You do not have admin access to this resource.", None)

@@ -57,6 +57,12 @@ def may_edit(actor: Actor, target: Target) -> bool:
     return own == "manager"
 
 
+def require_edit(actor: Actor, target: Target) -> None:
+    """Raises DeniedError unless the caller may change the rules about `target`."""
+    if not may_edit(actor, target):
+        raise _denied(target)
+
+
 def rules_about(project: Project, target: Target) -> QuerySet[AccessRule]:
     """The rules on the target itself, oldest first."""
     rules = AccessRule.objects.filter(project=project, object_id=target.object_id)
@@ -72,9 +78,10 @@ def put(
 
     Raises DeniedError (who may not change rules), BadRequestError (texts of §10.3).
     """
+    require_edit(actor, target)
     project = actor.project
-    if project is None or not may_edit(actor, target):
-        raise _denied(target)
+    if project is None:
+        raise DeniedError("Rules belong to a project.")
     if level is not None and level not in target.levels:
         allowed = ", ".join(target.levels)
         raise BadRequestError(f"Invalid access level. Must be one of: {allowed}", field="access_level")

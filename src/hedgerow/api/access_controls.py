@@ -113,8 +113,7 @@ class RulesView(ProjectView):
 
     def put_rule(self, target: Target) -> Response:
         """200 with the rule set, or 204 when it was removed."""
-        if not rules.may_edit(self.actor, target):
-            rules.put(self.actor, target, None)
+        rules.require_edit(self.actor, target)
         serializer = AccessRuleSerializer(data=self.body)
         serializer.is_valid(raise_exception=True)
         sent = serializer.validated_data
@@ -173,6 +172,10 @@ class ObjectRulesView(RulesView):
 class ProjectRulesView(RulesView):
     """…/projects/:id/access_controls/: who may enter the project."""
 
+    def check_level(self) -> None:
+        if self.action == "set_access_control":
+            rules.require_edit(self.actor, self._target())
+
     @extend_schema(responses=AccessControlsSerializer)
     def access_controls(self, request: Request, project_id: str) -> Response:
         """The rules about the project."""
@@ -190,6 +193,10 @@ class ProjectRulesView(RulesView):
 class ResourceRulesView(RulesView):
     """…/projects/:id/resource_access_controls/: levels for whole kinds of objects."""
 
+    def check_level(self) -> None:
+        if self.action == "set_access_control":
+            rules.require_edit(self.actor, Target(""))
+
     @extend_schema(responses=AccessControlsSerializer)
     def access_controls(self, request: Request, project_id: str) -> Response:
         """The rules about all kinds of objects."""
@@ -198,11 +205,10 @@ class ResourceRulesView(RulesView):
     @extend_schema(request=ResourceRuleSerializer, responses={200: AccessRuleSerializer, 204: None})
     def set_access_control(self, request: Request, project_id: str) -> Response:
         """Sets or replaces one rule; level null removes it."""
-        resource = str(self.body.get("resource", ""))
-        if rules.may_edit(self.actor, Target("")):
-            serializer = ResourceRuleSerializer(data=self.body)
-            serializer.is_valid(raise_exception=True)
-            rules.check_resource(resource)
+        serializer = ResourceRuleSerializer(data=self.body)
+        serializer.is_valid(raise_exception=True)
+        resource = serializer.validated_data["resource"]
+        rules.check_resource(resource)
         return self.put_rule(Target(resource))
 
 

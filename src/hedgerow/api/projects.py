@@ -93,6 +93,10 @@ class OneProjectView(ProjectView):
 
     scope_object = "project"
 
+    def check_level(self) -> None:
+        if self.action == "partial_update":
+            access.require_admin(self.actor)
+
     @extend_schema(responses=ProjectSerializer)
     def retrieve(self, request: Request, project_id: str) -> Response:
         """The project, with the caller's own level."""
@@ -101,7 +105,6 @@ class OneProjectView(ProjectView):
     @extend_schema(request=ProjectChangesSerializer, responses=ProjectSerializer)
     def partial_update(self, request: Request, project_id: str) -> Response:
         """Changes what is named; for admins."""
-        access.require_admin(self.actor)
         serializer = ProjectChangesSerializer(data=self.body)
         serializer.is_valid(raise_exception=True)
         services.change_project(self.project, serializer.validated_data)
