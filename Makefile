@@ -19,7 +19,7 @@ setup: $(VENV)/.dev ## Make the environment for developing
 run: $(VENV)/.run ## Set up what is missing and start the server on http://127.0.0.1:8765
 	@exec $(VENV)/bin/hedgerow serve
 
-check: $(VENV)/.dev ## Lint, types, import rules, migrations, dependencies, dead code: no tests
+check: $(VENV)/.dev ## Lint, types, import rules, migrations, dependencies: no tests
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
@@ -27,7 +27,6 @@ check: $(VENV)/.dev ## Lint, types, import rules, migrations, dependencies, dead
 	@data=$$(mktemp -d); trap 'rm -rf "$$data"' EXIT; set -x; \
 	  $(ALONE) HEDGEROW_DATA_DIR="$$data" $(PY) -m django makemigrations --check --dry-run
 	$(PY) -m deptry src
-	$(PY) -m vulture
 
 test: check ## Everything: check, then all tests against a real PostgreSQL
 	$(PY) -m pytest $(PYTEST_ARGS)

@@ -90,3 +90,14 @@ def test_people_read_names_and_a_query(server: Server) -> None:
 
     assert "  demo_orders" in done.stdout
     assert f"Query: {first_steps.QUERY}" in done.stdout
+
+
+def test_the_log_says_which_run_and_source_a_line_is_about(server: Server) -> None:
+    source = server.settled(server.api("POST", "external_data_sources/", first_steps.DEMO)["id"])
+
+    def completed() -> list[str]:
+        lines = [line for line in server.log.read_text().splitlines() if " completed: " in line]
+        return lines if len(lines) == 2 else []
+
+    for line in server.until(completed):
+        assert re.search(rf" hedgerow\.sync\.run: .* run=[0-9a-f-]{{36}} source={source['id']}$", line), line

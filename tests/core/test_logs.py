@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from hedgerow.core import logs
+from hedgerow.core.config import Config
 
 log = logging.getLogger("hedgerow.test")
 
@@ -20,7 +21,7 @@ def _writing(*, as_json: bool) -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     root.handlers[:] = []
-    logs.configure("info", as_json=as_json)
+    logs.configure(Config(log_format="json" if as_json else "text"))
     try:
         yield
     finally:
@@ -136,7 +137,10 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
 def test_warnings_become_log_lines() -> None:
     """In a process of its own: here warnings are errors."""
     script = (
-        "import warnings; from hedgerow.core import logs; logs.configure('info', as_json=True); warnings.warn('old')"
+        "import warnings\n"
+        "from hedgerow.core import config, logs\n"
+        "logs.configure(config.Config(log_format='json'))\n"
+        "warnings.warn('old')\n"
     )
 
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

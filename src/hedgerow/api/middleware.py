@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 
+from hedgerow.core import logs
 from hedgerow.core.ids import uuid7
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -39,7 +40,8 @@ class Outermost:
         sent = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = sent if _SANE_ID.fullmatch(sent) else str(uuid7())
         request.META["HTTP_X_REQUEST_ID"] = request_id
-        response = self.get_response(request)
+        with logs.about(request=request_id):
+            response = self.get_response(request)
         response.headers["X-Request-Id"] = request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
         if request.path_info.startswith("/api/"):

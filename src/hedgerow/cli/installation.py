@@ -34,7 +34,7 @@ def installation() -> Iterator[Config]:
     from hedgerow.core import logs
 
     config = settings()
-    logs.configure(config.log_level, as_json=config.log_format == "json")
+    logs.configure(config)
     from hedgerow.server import boot
 
     boot.start_django()

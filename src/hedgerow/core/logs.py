@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from hedgerow.core.config import Config
 from hedgerow.core.secrets import MASK
 
 _facts: ContextVar[dict[str, str] | None] = ContextVar("hedgerow_log_facts", default=None)
@@ -74,11 +75,11 @@ class _Line(logging.Formatter):
         return line.replace("\\", "\\\\").replace("\r", "\\r").replace("\n", "\\n")
 
 
-def configure(level: str, *, as_json: bool) -> None:
-    """Send this process's log to standard error from `level` on. Called once per process, by whoever starts it."""
+def configure(config: Config) -> None:
+    """Send this process's log to standard error as the settings say. Called once, by whoever starts a process."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Line(as_json=as_json))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    handler.setFormatter(_Line(as_json=config.log_format == "json"))
+    logging.basicConfig(level=config.log_level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     # One line each for refused connections, full queues and answers of 4xx: nothing a person could act on.
     for chatty in ("waitress", "django.request"):

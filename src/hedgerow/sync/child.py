@@ -2,7 +2,7 @@
 
 import sys
 
-from hedgerow.core import processes
+from hedgerow.core import logs, processes
 
 
 def sync(run_id: str, fence: int) -> None:
@@ -12,7 +12,9 @@ def sync(run_id: str, fence: int) -> None:
 
     from hedgerow.sync import run
 
-    sys.exit(run.execute(run_id, fence, settings.CONFIG))
+    logs.configure(settings.CONFIG)
+    with logs.about(run=run_id):
+        sys.exit(run.execute(run_id, fence, settings.CONFIG))
 
 
 def erase(location: str) -> None:
@@ -22,4 +24,5 @@ def erase(location: str) -> None:
 
     from hedgerow.lake.storage import Storage
 
+    logs.configure(settings.CONFIG)
     Storage(settings.CONFIG.storage).delete(location)

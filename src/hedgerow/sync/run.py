@@ -13,6 +13,7 @@ from typing import cast
 from hedgerow.connectors import registry
 from hedgerow.connectors.contract import Connector, Cursor, CursorType, Loss, Reach, Reading, ReadRequest
 from hedgerow.connectors.contract import SourceTable as SeenTable
+from hedgerow.core import logs
 from hedgerow.core.config import Config
 from hedgerow.core.errors import AppError, ConflictError, KeyRequiredError, MissingError, SourceQueryError
 from hedgerow.core.secrets import scrub
@@ -39,6 +40,11 @@ def execute(run_id: str, fence: int, config: Config) -> int:
     run = Run.objects.select_related("source_table__source__project").get(id=run_id)
     if run.status != RunStatus.RUNNING or run.fence != fence:
         return DONE
+    with logs.about(source=run.source_table.source_id):
+        return _work_on(run, config)
+
+
+def _work_on(run: Run, config: Config) -> int:
     storage = Storage(config.storage)
     try:
         outcome = _bring_up_to_date(run, storage, config)
