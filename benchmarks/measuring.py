@@ -9,7 +9,7 @@ import psutil
 
 
 class PeakMemory:
-    """Samples the summed memory of some processes every 50 ms. Shared pages count once (PSS, Linux)."""
+    """Samples the summed memory of some processes every 200 ms. Shared pages count once (PSS, Linux)."""
 
     def __init__(self, processes: Callable[[], list[psutil.Process]]) -> None:
         self._processes = processes
@@ -26,7 +26,7 @@ class PeakMemory:
         self._thread.join()
 
     def _sample(self) -> None:
-        while not self._done.wait(0.05):
+        while not self._done.wait(0.2):
             self.mib = max(self.mib, memory_mib(self._processes()))
 
 

@@ -1,5 +1,6 @@
 """A real `hedgerow serve` in a process of its own, with a client: for journeys and benchmarks."""
 
+import http.client
 import json
 import os
 import shutil
@@ -8,8 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +37,7 @@ class Server:
         self.address = self.key = ""
         self.project = 0
         self._process: subprocess.Popen[str] | None = None
+        self._connection: http.client.HTTPConnection | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -92,6 +92,9 @@ class Server:
         self._close()
 
     def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
         if self._process is not None and self._process.stdout is not None:
             self._process.stdout.close()
         self._process = None
@@ -105,18 +108,18 @@ class Server:
             return []
 
     def request(self, method: str, path: str, body: Any = None) -> Answer:
-        """One request with the key; path from the root. A refused connection is status 0."""
+        """One request with the key, over a kept connection; path from the root. A refused connection is status 0."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.address + path, data, method=method)
-        request.add_header("Authorization", f"Bearer {self.key}")
-        request.add_header("Content-Type", "application/json")
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        if self._connection is None:
+            self._connection = http.client.HTTPConnection(self.address.removeprefix("http://"), timeout=60)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return Answer(answer.status, _parsed(answer.read()))
-        except urllib.error.HTTPError as error:
-            with error:
-                return Answer(error.code, _parsed(error.read()))
-        except (urllib.error.URLError, ConnectionError):
+            self._connection.request(method, path, data, headers)
+            answer = self._connection.getresponse()
+            return Answer(answer.status, _parsed(answer.read()))
+        except (OSError, http.client.HTTPException):
+            self._connection.close()
+            self._connection = None
             return Answer(0, None)
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
@@ -131,12 +134,12 @@ class Server:
         rows: list[list[Any]] = self.api("POST", "query/", body)["results"]
         return rows
 
-    def until(self, condition: Callable[[], Any], seconds: float = 30) -> Any:
+    def until(self, condition: Callable[[], Any], seconds: float = 30, every: float = 0.05) -> Any:
         """What the condition answers once that is true; AssertionError with the log's end when it does not come."""
         deadline = time.monotonic() + seconds
         while not (answer := condition()):
             assert time.monotonic() < deadline, f"it did not happen in {seconds} s:\n{self.log.read_text()[-4000:]}"
-            time.sleep(0.02)
+            time.sleep(every)
         return answer
 
     def settled(self, source_id: str, seconds: float = 60) -> Any:
