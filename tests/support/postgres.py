@@ -23,7 +23,6 @@ START_SECONDS = 60
 SERVER_OPTIONS = {
     "fsync": "off",
     "full_page_writes": "off",
-    "synchronous_commit": "off",
     "wal_level": "logical",
     "max_connections": "60",
     "listen_addresses": "127.0.0.1,::1",

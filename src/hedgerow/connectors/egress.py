@@ -88,12 +88,15 @@ def tunnel_wanted(ssh: Any) -> bool:
 
 def check_tunnel(ssh: Any, reach: Reach) -> None:
     """The checks of §6.5 in their order, without connecting. Raises OutsideError kinds with the contract's texts."""
-    if not tunnel_wanted(ssh):
-        return
+    if tunnel_wanted(ssh):
+        _checked(ssh, reach)
+
+
+def _checked(ssh: Mapping[str, Any], reach: Reach) -> dict[str, Any]:
+    """Options for asyncssh to connect with: checked address, port and login."""
     host, port = _text(ssh, "host"), _text(ssh, "port")
-    if host:
-        _ssh_address(host, reach)
-    _credentials(ssh)
+    address = _ssh_address(host, reach) if host else ""
+    credentials = _credentials(ssh)
     if port.isdecimal() and int(port) in _CLOSED_PORTS:
         raise UnreachableError(f"Port {int(port)} is not allowed")
     for name, value in (("host", host), ("port", port)):
@@ -101,6 +104,7 @@ def check_tunnel(ssh: Any, reach: Reach) -> None:
             raise UnreachableError(f"Invalid source config: Required field 'ssh_tunnel.{name}' is missing")
     if not port.isdecimal() or not 1 <= int(port) <= 65535:
         raise UnreachableError("Invalid source config: Field 'ssh_tunnel.port' must be a number")
+    return {"host": address, "port": int(port), **credentials}
 
 
 @contextmanager
@@ -110,8 +114,7 @@ def tunnel(ssh: Mapping[str, Any], reach: Reach, host: str, port: int) -> Iterat
     The SSH server's host key is not verified: there is no place yet to say which key is expected. Raises
     OutsideError kinds: the texts of `check_tunnel`, or TUNNEL_FAILED when the tunnel cannot be opened.
     """
-    check_tunnel(ssh, reach)
-    options = {"host": _ssh_address(_text(ssh, "host"), reach), "port": int(_text(ssh, "port")), **_credentials(ssh)}
+    options = _checked(ssh, reach)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="ssh-tunnel", daemon=True)
     thread.start()

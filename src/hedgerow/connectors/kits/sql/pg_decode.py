@@ -51,6 +51,8 @@ def arrow_type(plan: Plan) -> pa.DataType:
 def decode(values: pa.Array, plan: Plan, count: Count) -> pa.Array:
     """The column as planned."""
     if plan.digits:
+        if plan.nan_is_null:
+            count(NOT_A_NUMBER, values.null_count)
         return _decimals(values, plan.digits, count)
     if plan.stored in _BOUNDS:
         return _in_range(values, plan, count)
@@ -62,9 +64,6 @@ def decode(values: pa.Array, plan: Plan, count: Count) -> pa.Array:
 
 def _decimals(values: pa.Array, digits: tuple[int, int], count: Count) -> pa.Array:
     wanted = pa.decimal128(*digits)
-    if not pa.types.is_string(values.type):  # nulls were NaN
-        count(NOT_A_NUMBER, values.null_count)
-        return values.cast(wanted)
     try:
         return values.cast(wanted)
     except pa.ArrowInvalid:

@@ -1,4 +1,7 @@
-"""Which queries read a table: the columns' expressions, the cursor's condition, and ranges of pages to share out."""
+"""Which queries read a table: the columns' expressions, the cursor's condition, and ranges of pages to share out.
+
+Few rows, and very wide ones, are read by rows (`pg_rows`); all others by the fast reader (`pg_session`).
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +19,12 @@ CHUNK_BYTES: Final = 32 * 2**20
 """Table bytes, with their out-of-line parts, that one query reads."""
 BATCH_SHARE: Final = 32
 """A batch takes at most this part of the reader's memory: some are being filled, some wait, some are being written."""
-BATCH_ROWS: Final = (2_048, 65_536)
+VECTOR_ROWS: Final = 2_048
+"""The fast reader holds at least so many rows at once, however wide they are."""
+MOST_BATCH_ROWS: Final = 65_536
+FEW_ROWS: Final = 10_000
+"""By the server's estimate. Up to here the reader by rows is done before the fast one has started."""
+SAMPLE_ROWS: Final = 20
 USUAL_ROW_BYTES: Final = 1_024
 TID_RANGE_SCANS: Final = 140_000
 """Server version from which reading a range of pages does not look at the others."""
@@ -35,14 +43,16 @@ _SIZE: Final = """
 
 @dataclass(frozen=True)
 class ReadPlan:
-    """The queries that together read what was asked for, each row once. Their columns are named c0, c1, …"""
+    """The queries that together read what was asked for, each row once. Their columns are named c0, c1, …
+
+    With a cursor and a single query the rows ascend by the cursor, nulls first.
+    """
 
     columns: tuple[PgColumn, ...]
     queries: tuple[str, ...]
     batch_rows: int
+    by_rows: bool
     cursor: PgColumn | None
-    is_ordered: bool
-    """The single query's rows ascend by the cursor."""
 
 
 def make(connection: "Connection", relation: Relation, request: ReadRequest, encoding: str) -> ReadPlan:
@@ -53,18 +63,22 @@ def make(connection: "Connection", relation: Relation, request: ReadRequest, enc
     """
     cursor = _cursor_column(relation, request)
     after = request.cursor.after if request.cursor else None
-    is_ordered = cursor is not None and (after is not None or cursor.plan.stored == "string")
-    select = _select(relation, encoding)
     condition = _newer(cursor, after) if cursor and after is not None else "true"
-    order = f" order by {quote(cursor.name)} nulls first" if cursor and is_ordered else ""
-    connection.execute(f"{select} where {condition}{order} limit 0".encode())
-    pages, table_bytes, rows, is_heap = _size(connection, relation)
-    width = table_bytes / rows if rows else USUAL_ROW_BYTES
+    estimate = _estimate(connection, f"{_select(relation, encoding)} where {condition}")
+    size = _size(connection, relation)
+    width = max(size.row_bytes, _sampled_width(connection, relation) if size.is_heap else 0)
+    memory = request.memory_mib * 2**20
+    by_rows = estimate <= FEW_ROWS or width * VECTOR_ROWS > memory / 2
+    select = _select(relation, encoding, by_rows=by_rows)
     ranges = ["true"]
-    if is_heap and not is_ordered and connection.info.server_version >= TID_RANGE_SCANS:
-        ranges = _ranges(pages, table_bytes)
+    order = ""
+    if cursor and (after is not None or cursor.plan.stored == "string"):
+        order = f" order by {quote(cursor.name)} nulls first"
+    elif size.is_heap and not by_rows and connection.info.server_version >= TID_RANGE_SCANS:
+        ranges = _ranges(size)
     queries = tuple(f"{select} where {condition} and {part}{order}" for part in ranges if relation.columns)
-    return ReadPlan(relation.columns, queries, _batch_rows(width, request.memory_mib), cursor, is_ordered)
+    batch_rows = max(1, min(MOST_BATCH_ROWS, int(memory / BATCH_SHARE / max(width, 1))))
+    return ReadPlan(relation.columns, queries, batch_rows, by_rows, cursor)
 
 
 def _cursor_column(relation: Relation, request: ReadRequest) -> PgColumn | None:
@@ -82,13 +96,14 @@ def _cursor_column(relation: Relation, request: ReadRequest) -> PgColumn | None:
     return column
 
 
-def _select(relation: Relation, encoding: str) -> str:
-    shown = [f"{_expression(column, encoding)} as c{place}" for place, column in enumerate(relation.columns)]
+def _select(relation: Relation, encoding: str, *, by_rows: bool = False) -> str:
+    shown = [f"{_expression(column, encoding, by_rows)} as c{place}" for place, column in enumerate(relation.columns)]
     return f"select {', '.join(shown)} from {relation.quoted}"  # noqa: S608 - quoted identifiers
 
 
-def _expression(column: PgColumn, encoding: str) -> str:
-    made = column.plan.expression.format(quote(column.name))
+def _expression(column: PgColumn, encoding: str, by_rows: bool) -> str:
+    template = column.plan.row_expression if by_rows else column.plan.expression
+    made = template.format(quote(column.name))
     # A database that does not know its encoding may hold bytes that are no text: they are decoded on this side.
     return f"convert_to({made}, 'SQL_ASCII')" if encoding == "SQL_ASCII" and column.plan.is_text else made
 
@@ -100,22 +115,39 @@ def _newer(cursor: PgColumn, after: str) -> str:
     return f"{name} > {literal(after)}{finite}"
 
 
-def _size(connection: "Connection", relation: Relation) -> tuple[int, int, float, bool]:
+def _estimate(connection: "Connection", query: str) -> float:
+    """How many rows the server expects. Also its word on whether the query may be run at all."""
+    row = connection.execute(f"explain (format json) {query}".encode()).fetchone()
+    return float(row[0][0]["Plan"]["Plan Rows"]) if row else 0.0
+
+
+@dataclass(frozen=True)
+class _Size:
+    """`pages` of the largest part, bytes of all parts, and whether each is an ordinary heap."""
+
+    pages: int
+    table_bytes: int
+    row_bytes: float
+    is_heap: bool
+
+
+def _size(connection: "Connection", relation: Relation) -> _Size:
     row = connection.execute(_SIZE, {"oid": relation.oid}).fetchone()
-    if row is None:  # an aggregate always answers
-        return 0, 0, 0.0, False
-    pages, table_bytes, rows, is_heap = row
-    return pages, table_bytes, rows, is_heap
+    pages, table_bytes, rows, is_heap = row or (0, 0, 0.0, False)
+    return _Size(pages, table_bytes, table_bytes / rows if rows else USUAL_ROW_BYTES, is_heap)
 
 
-def _ranges(pages: int, table_bytes: int) -> list[str]:
+def _sampled_width(connection: "Connection", relation: Relation) -> float:
+    """Average size of the first rows as text: what is stored may be compressed."""
+    sample = f"from {relation.quoted} s limit {SAMPLE_ROWS}"
+    statement = f"select avg(size)::float8 from (select octet_length(s::text) as size {sample}) t"  # noqa: S608 - quoted
+    row = connection.execute(statement.encode()).fetchone()
+    return float(row[0] or 0) if row else 0.0
+
+
+def _ranges(size: _Size) -> list[str]:
     """Conditions that share out all row positions. The last is open: parts of a table differ in length."""
-    step = max(1, int(CHUNK_BYTES * pages / table_bytes)) if table_bytes else 1
-    starts = range(0, max(pages, 1), step)
+    step = max(1, int(CHUNK_BYTES * size.pages / size.table_bytes)) if size.table_bytes else 1
+    starts = range(0, max(size.pages, 1), step)
     closed = [f"ctid >= '({start},0)' and ctid < '({start + step},0)'" for start in starts[:-1]]
     return [*closed, f"ctid >= '({starts[-1]},0)'"]
-
-
-def _batch_rows(width: float, memory_mib: int) -> int:
-    least, most = BATCH_ROWS
-    return min(most, max(least, int(memory_mib * 2**20 / BATCH_SHARE / max(width, 1))))

@@ -3,7 +3,8 @@
 The control connection (psycopg) opens a snapshot, plans the read in it and exports it. Each worker is a thread that
 pulls from a DuckDB session with one PostgreSQL connection of its own, which imports the snapshot and copies ranges of
 the table's pages in binary form (`postgres_query`). Two workers are as fast as DuckDB's own scan of an attached table,
-which decodes some values wrongly and lets nobody say how they are to be asked for.
+which decodes some values wrongly and lets nobody say how they are to be asked for. Few or very wide rows are read by
+one worker with psycopg instead.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ import pyarrow as pa
 from hedgerow.connectors.contract import Loss, Reading, ReadRequest
 from hedgerow.connectors.kits.sql import pg_catalog, pg_decode, pg_plan
 from hedgerow.connectors.kits.sql.pg_connect import Target, query_error
+from hedgerow.connectors.kits.sql.pg_rows import RowSession
 from hedgerow.connectors.kits.sql.pg_session import Session, end_queries, engine
 from hedgerow.core.errors import InterruptedReadError, MissingError
 
@@ -141,25 +143,40 @@ def _workers(
 ) -> Iterator[int]:
     """Start the workers, and see to their end: nothing runs on the server, and no thread here, afterwards."""
     count = min(most, len(job.plan.queries))
-    db = engine(memory_mib)
-    sessions: list[Session] = []
     threads: list[threading.Thread] = []
-    try:
-        for place in range(count):
-            sessions.append(Session(db, f"pg{place}", where, settings))  # noqa: PERF401 - all opened ones get closed
-        for session in sessions:
-            threads.append(threading.Thread(target=_work, args=(session, job), name="pg-read", daemon=True))
-            threads[-1].start()
-        yield count
-    finally:
-        job.stopped.set()
-        if job.done == count or end_queries(where, control, [session.backend for session in sessions], threads):
+    with contextlib.ExitStack() as stack:
+        sessions = _sessions(stack, where, job.plan, settings, memory_mib, count)
+        try:
             for session in sessions:
-                session.close()
-            db.close()
+                threads.append(threading.Thread(target=_work, args=(session, job), name="pg-read", daemon=True))
+                threads[-1].start()
+            yield count
+        finally:
+            job.stopped.set()
+            backends = [session.backend for session in sessions]
+            if job.done < count and not end_queries(where, control, backends, threads):
+                stack.pop_all()  # a thread is still inside a session: closing it would crash
 
 
-def _work(session: Session, job: _Job) -> None:
+def _sessions(
+    stack: contextlib.ExitStack,
+    where: Target,
+    plan: pg_plan.ReadPlan,
+    settings: tuple[str, ...],
+    memory_mib: int,
+    count: int,
+) -> list[Session | RowSession]:
+    """Open the sessions, each in the snapshot; `stack` closes them."""
+    if plan.by_rows:
+        columns = [column.plan for column in plan.columns]
+        return [stack.enter_context(contextlib.closing(RowSession(where, settings, columns))) for _ in range(count)]
+    db = stack.enter_context(contextlib.closing(engine(memory_mib)))
+    return [
+        stack.enter_context(contextlib.closing(Session(db, f"pg{place}", where, settings))) for place in range(count)
+    ]
+
+
+def _work(session: Session | RowSession, job: _Job) -> None:
     """Run queries until there are none left. When nobody wants more, the query is left to be cancelled."""
     try:
         while not job.stopped.is_set():

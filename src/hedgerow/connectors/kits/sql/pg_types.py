@@ -52,6 +52,13 @@ class Plan:
     stored: Stored
     digits: tuple[int, int] | None = None
     cursor_type: CursorType | None = None
+    nan_is_null: bool = False
+    """A null can only be a NaN that the expression replaced."""
+
+    @property
+    def row_expression(self) -> str:
+        """For the reader by rows, which knows the binary forms of plain types only."""
+        return f"({self.expression})::text" if self.stored in ("string", "decimal") else self.expression
 
     @property
     def type(self) -> ColumnType:
@@ -125,7 +132,8 @@ def _numeric(modifier: int, is_filled: bool) -> Plan:
     precision, scale = (modifier - 4) >> 16, (((modifier - 4) & 0x7FF) ^ 0x400) - 0x400
     is_usual = 0 <= scale <= precision <= MAX_DECIMAL_DIGITS
     if is_filled and is_usual:
-        return Plan(f"nullif({{}}::numeric({precision},{scale}), 'NaN')", "decimal", (precision, scale))
+        guarded = f"nullif({{}}::numeric({precision},{scale}), 'NaN')"
+        return Plan(guarded, "decimal", (precision, scale), nan_is_null=True)
     if scale < 0:
         precision, scale = precision - scale, 0
     precision = max(precision, scale)
