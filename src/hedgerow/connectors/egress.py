@@ -126,6 +126,7 @@ def tunnel(ssh: Mapping[str, Any], reach: Reach, host: str, port: int) -> Iterat
         finally:
             asyncio.run_coroutine_threadsafe(_close(connection), loop).result()
     finally:
+        asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

@@ -144,9 +144,9 @@ COPIES = 600
 """So often the same rows follow each other, so that they come in several batches."""
 
 
-@pytest.fixture(params=["fast", "rows"], autouse=True)
-def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything here holds for both readers."""
+@pytest.fixture(params=["fast", "rows"])
+def each_reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read by both readers."""
     choose_reader(monkeypatch, request.param)
 
 
@@ -188,6 +188,7 @@ def test_every_value_arrives_as_it_is_or_is_counted(arrived: tuple[pa.Table, Rea
     assert (lost.count if lost else 0) == list(case.values.values()).count(None) * COPIES
 
 
+@pytest.mark.usefixtures("each_reader")
 def test_floats_keep_nan_and_the_sign_of_zero(pg_database: PostgresDatabase) -> None:
     pg_database.execute("create table t (a real, b float8); insert into t values ('NaN', 'NaN'), ('-0', '-0')")
     rows, reading = read_all(pg_database, "t")
@@ -197,6 +198,7 @@ def test_floats_keep_nan_and_the_sign_of_zero(pg_database: PostgresDatabase) -> 
     assert reading.losses == {}
 
 
+@pytest.mark.usefixtures("each_reader")
 def test_losses_name_their_column_and_the_reason(pg_database: PostgresDatabase) -> None:
     pg_database.execute("""
         create table t (a numeric(5,2) not null, b numeric(5,2), c date, fine numeric(5,2) not null);
@@ -211,6 +213,7 @@ def test_losses_name_their_column_and_the_reason(pg_database: PostgresDatabase) 
     assert rows["fine"].to_pylist() == [Decimal("0.00")] * 5
 
 
+@pytest.mark.usefixtures("each_reader")
 def test_nan_hides_neither_in_views_nor_behind_the_first_batch(pg_database: PostgresDatabase) -> None:
     pg_database.execute("""
         create view v as select i, case when i % 1000 = 0 then 'NaN'::numeric(9,3) else 1::numeric(9,3) end as x
@@ -220,6 +223,7 @@ def test_nan_hides_neither_in_views_nor_behind_the_first_batch(pg_database: Post
     assert rows["x"].null_count == reading.losses["x"].count == 200
 
 
+@pytest.mark.usefixtures("each_reader")
 def test_user_made_types_arrive(pg_database: PostgresDatabase) -> None:
     needs_extension(pg_database, "hstore", "citext")
     pg_database.execute("""
@@ -244,6 +248,7 @@ def test_user_made_types_arrive(pg_database: PostgresDatabase) -> None:
     assert rows.schema.field("c").type == pa.decimal128(10, 2)
 
 
+@pytest.mark.usefixtures("each_reader")
 def test_labels_added_to_an_enum_later_arrive(pg_database: PostgresDatabase) -> None:
     pg_database.execute("create type mood as enum ('a'); create table t (m mood); insert into t values ('a')")
     assert read_all(pg_database, "t")[0]["m"].to_pylist() == ["a"]
@@ -252,6 +257,7 @@ def test_labels_added_to_an_enum_later_arrive(pg_database: PostgresDatabase) -> 
     assert read_all(pg_database, "t")[0]["m"].to_pylist() == ["a", "z"]
 
 
+@pytest.mark.usefixtures("each_reader")
 def test_columns_widened_between_reads_have_the_new_type(pg_database: PostgresDatabase) -> None:
     pg_database.execute("create table t (v int); insert into t values (1)")
     assert read_all(pg_database, "t")[0].schema.field("v").type == pa.int32()
@@ -261,6 +267,7 @@ def test_columns_widened_between_reads_have_the_new_type(pg_database: PostgresDa
     assert rows["v"].to_pylist() == [1, 9007199254740993]
 
 
+@pytest.mark.usefixtures("each_reader")
 def test_a_foreign_table_is_read_as_it_declares_itself(pg_database: PostgresDatabase, tmp_path: Path) -> None:
     path = tmp_path / "values.csv"
     path.write_text("1.25,2024-01-01\nNaN,infinity\n")
@@ -277,6 +284,7 @@ def test_a_foreign_table_is_read_as_it_declares_itself(pg_database: PostgresData
     assert {name: loss.count for name, loss in reading.losses.items()} == {"v": 1, "d": 1}
 
 
+@pytest.mark.usefixtures("each_reader")
 def test_a_database_that_knows_no_encoding_gives_text(postgres: PostgresServer) -> None:
     name = "sql_ascii_test"
     postgres.maintenance().execute(
@@ -293,6 +301,7 @@ def test_a_database_that_knows_no_encoding_gives_text(postgres: PostgresServer) 
     assert reading.losses["v"].count == 1
 
 
+@pytest.mark.usefixtures("each_reader")
 def test_a_latin_database_is_converted(postgres: PostgresServer) -> None:
     name = "latin_test"
     postgres.maintenance().execute(
@@ -307,6 +316,7 @@ def test_a_latin_database_is_converted(postgres: PostgresServer) -> None:
     assert rows["v"].to_pylist() == ["é"]
 
 
+@pytest.mark.usefixtures("each_reader")
 def test_a_roles_own_settings_change_nothing(pg_database: PostgresDatabase) -> None:
     role = f"odd_{pg_database.name}"
     pg_database.execute(f"""
