@@ -20,7 +20,12 @@ os.environ["HEDGEROW_DATA_DIR"] = str(_DATA)
 os.environ["DJANGO_SETTINGS_MODULE"] = "hedgerow.server.settings"
 django.setup()
 
-pytest_plugins = ["tests.support.fixtures_postgres", "tests.support.people", "tests.support.fake_connector"]
+pytest_plugins = [
+    "tests.support.fixtures_postgres",
+    "tests.support.fixtures_s3",
+    "tests.support.people",
+    "tests.support.fake_connector",
+]
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from hedgerow.core.errors import AppError, BadRequestError, BrokenError
 from hedgerow.lake import query, read
 from hedgerow.lake.answer import Limits, Result
 from hedgerow.lake.storage import Storage
-from tests.lake.test_storage import s3, s3_endpoint  # noqa: F401 - fixtures
 from tests.support import shop
 
 TABLES = {"orders": "1/orders-a", "secrets": "1/secrets-b"}
@@ -248,7 +247,7 @@ def test_a_query_over_its_memory_is_refused(ask: Ask) -> None:
         ask("SELECT list(number) FROM numbers(50000000)", limits=Limits(memory_mib=32))
 
 
-def test_tables_in_s3_are_queried_like_those_in_a_folder(s3: Storage) -> None:  # noqa: F811 - a fixture
+def test_tables_in_s3_are_queried_like_those_in_a_folder(s3: Storage) -> None:
     shop.store(s3, TABLES["orders"])
     shop.store(s3, TABLES["secrets"], pa.table({"secret": ["hidden"]}))
     other = read.files(s3, TABLES["secrets"])
