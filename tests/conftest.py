@@ -19,6 +19,8 @@ for _name in [n for n in os.environ if n.startswith("HEDGEROW_")]:
 os.environ["HEDGEROW_DATA_DIR"] = str(_DATA)
 os.environ["DJANGO_SETTINGS_MODULE"] = "hedgerow.server.settings"
 django.setup()
+# Workers of pytest-xdist inherit the environment; with this in it, pytest-django would read the settings too early.
+del os.environ["DJANGO_SETTINGS_MODULE"]
 
 pytest_plugins = [
     "tests.support.fixtures_postgres",
