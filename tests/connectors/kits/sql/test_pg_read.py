@@ -1,5 +1,8 @@
 """Reading real tables: any shape and name, cursors, one snapshot, and a clean end."""
 
+import json
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -296,6 +299,24 @@ def test_the_table_keeps_its_shape_while_it_is_read(pg_database: PostgresDatabas
         assert sum(batch.num_rows for batch in reading.batches) == 50_000
 
 
+def test_without_a_snapshot_to_share_one_worker_reads_all(
+    pg_database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pg_plan, "CHUNK_BYTES", 100_000)
+    role = f"plain_{pg_database.name}"
+    pg_database.execute(f"""
+        revoke execute on function pg_export_snapshot() from public; create role {role} login password 'x';
+        create table t as select i from generate_series(1, 50000) i; grant select on t to {role};
+    """)
+    try:
+        with POSTGRES.read(pg_database.settings(user=role, password="x"), ANYWHERE, ReadRequest("t")) as reading:
+            found = [value for batch in reading.batches for value in batch.column(0).to_pylist()]
+            assert len([query for query in sessions(pg_database) if "pg_terminate" not in query]) == 2
+    finally:
+        pg_database.execute(f"drop owned by {role}; drop role {role}")
+    assert sorted(found) == list(range(1, 50_001))
+
+
 # ---- the end ---------------------------------------------------------------------------------------------------------
 
 
@@ -380,3 +401,24 @@ def test_a_crash_of_the_server_in_the_middle_is_an_interruption(
     finally:
         postgres.start()
     assert read_all(pg_database, "t")[0].num_rows == 200_000
+
+
+def test_the_server_ends_a_query_whose_reader_was_killed(pg_database: PostgresDatabase) -> None:
+    pg_database.execute("create view slow as select 1 as a, pg_sleep(100)::text as b")
+    script = f"""
+import json
+from hedgerow.connectors.contract import ReadRequest
+from hedgerow.connectors.kits.sql import pg_plan
+from tests.connectors.kits.sql.reading import ANYWHERE, POSTGRES
+pg_plan.FEW_ROWS = {pg_plan.FEW_ROWS}
+settings = json.loads({json.dumps(json.dumps(pg_database.settings()))})
+with POSTGRES.read(settings, ANYWHERE, ReadRequest("slow")) as reading:
+    list(reading.batches)
+"""
+    child = subprocess.Popen([sys.executable, "-c", script])
+    try:
+        wait_for(lambda: is_sleeping(pg_database), 30)
+    finally:
+        child.kill()
+        child.wait()
+    wait_for(lambda: sessions(pg_database) == [])

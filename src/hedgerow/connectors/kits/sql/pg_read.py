@@ -20,10 +20,10 @@ import pyarrow as pa
 
 from hedgerow.connectors.contract import Loss, Reading, ReadRequest
 from hedgerow.connectors.kits.sql import pg_catalog, pg_decode, pg_plan
-from hedgerow.connectors.kits.sql.pg_connect import Target, query_error
+from hedgerow.connectors.kits.sql.pg_connect import LOST, Target, query_error
 from hedgerow.connectors.kits.sql.pg_rows import RowSession
 from hedgerow.connectors.kits.sql.pg_session import Session, end_queries, engine
-from hedgerow.core.errors import InterruptedReadError, MissingError
+from hedgerow.core.errors import InterruptedReadError, MissingError, SourceQueryError
 
 if TYPE_CHECKING:
     import psycopg
@@ -42,8 +42,11 @@ SETTINGS: Final = (
     "set local statement_timeout = 0",
     "set local idle_in_transaction_session_timeout = 0",
 )
-NOTICE_OUR_END: Final = "set local client_connection_check_interval = '2s'"
-"""Makes a server end a query whose client has died. Newer servers on most systems know it."""
+NEWER_SETTINGS: Final = (
+    "set local client_connection_check_interval = '2s'",  # ends a query whose client has died
+    "set local transaction_timeout = 0",
+)
+"""What not every server knows, or allows on its system."""
 
 
 @dataclass
@@ -99,7 +102,7 @@ def read(where: Target, schema: str, request: ReadRequest) -> Iterator[Reading]:
         with _workers(where, control, job, (*snapshot, *settings), request.memory_mib, WORKERS if snapshot else 1) as n:
             arrow_schema = pa.schema([(c.name, pg_decode.arrow_type(c.plan)) for c in plan.columns])
             reading = Reading(schema=arrow_schema, batches=iter(()), losses=job.losses)
-            reading.batches = _batches(job, reading, n)
+            reading.batches = _batches(control, job, reading, n)
             yield reading
 
 
@@ -110,12 +113,12 @@ def _begin(control: "Connection") -> tuple[str, ...]:
     control.execute("set transaction isolation level repeatable read, read only")
     for statement in SETTINGS:
         control.execute(statement.encode())
-    try:
-        with control.transaction():
-            control.execute(NOTICE_OUR_END.encode())
-    except psycopg.Error:
-        return SETTINGS
-    return (*SETTINGS, NOTICE_OUR_END)
+    known = list(SETTINGS)
+    for statement in NEWER_SETTINGS:
+        with contextlib.suppress(psycopg.Error), control.transaction():
+            control.execute(statement.encode())
+            known.append(statement)
+    return tuple(known)
 
 
 def _relation(control: "Connection", schema: str, name: str) -> pg_catalog.Relation:
@@ -196,7 +199,7 @@ def _decode(batch: pa.RecordBatch, job: _Job) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, names=[column.name for column in job.plan.columns])
 
 
-def _batches(job: _Job, reading: Reading, workers: int) -> Iterator[pa.RecordBatch]:
+def _batches(control: "Connection", job: _Job, reading: Reading, workers: int) -> Iterator[pa.RecordBatch]:
     """What the workers hand over, until all have ended; keeps `cursor_to` up to date."""
     plan, best = job.plan, None
     place = plan.columns.index(plan.cursor) if plan.cursor else None
@@ -204,6 +207,8 @@ def _batches(job: _Job, reading: Reading, workers: int) -> Iterator[pa.RecordBat
         item = job.take()
         if item is None:
             job.done += 1
+        elif isinstance(item, SourceQueryError) and _is_lost(control):
+            raise InterruptedReadError(LOST)
         elif isinstance(item, BaseException):
             raise item
         else:
@@ -211,3 +216,14 @@ def _batches(job: _Job, reading: Reading, workers: int) -> Iterator[pa.RecordBat
                 best = pg_decode.furthest(best, item.column(place))
                 reading.cursor_to = None if best is None else pg_decode.source_text(best, plan.cursor.plan)
             yield item
+
+
+def _is_lost(control: "Connection") -> bool:
+    """Whether the server is gone: then what a worker was told, perhaps in another language, is no complaint."""
+    import psycopg
+
+    try:
+        control.execute("select 1")
+    except psycopg.Error:
+        return True
+    return False
