@@ -119,7 +119,6 @@ def test_nothing_is_checked_of_a_tunnel_that_is_off() -> None:
         {"enabled": 0},
     ):
         assert not egress.tunnel_wanted(off)
-        egress.check_tunnel(off, ANYWHERE)
 
 
 @pytest.mark.parametrize("on", [True, "true", "True", "1", 1])
@@ -155,25 +154,25 @@ def test_a_tunnel_is_on_in_several_spellings(on: Any) -> None:
 )
 def test_tunnel_settings_have_their_texts(given: Settings, text: str) -> None:
     with pytest.raises(OutsideError) as caught:
-        egress.check_tunnel(given, ANYWHERE)
+        egress.tunnel_options(given, ANYWHERE)
     assert caught.value.message == text
 
 
 def test_the_ssh_host_follows_the_policy_too() -> None:
-    egress.check_tunnel(ssh(), ANYWHERE)
+    egress.tunnel_options(ssh(), ANYWHERE)
     with pytest.raises(UnreachableError, match=f"SSH tunnel host not allowed: {INTERNAL}"):
-        egress.check_tunnel(ssh(), PUBLIC)
+        egress.tunnel_options(ssh(), PUBLIC)
 
 
 def test_other_spellings_of_the_login_are_read(key: str) -> None:
-    egress.check_tunnel(ssh(auth=None, auth_type={"type": "password", "username": "u", "password": "p"}), ANYWHERE)
-    egress.check_tunnel(keypair(private_key=f"\n{key}\n\n", passphrase=PASSPHRASE), ANYWHERE)
+    egress.tunnel_options(ssh(auth=None, auth_type={"type": "password", "username": "u", "password": "p"}), ANYWHERE)
+    egress.tunnel_options(keypair(private_key=f"\n{key}\n\n", passphrase=PASSPHRASE), ANYWHERE)
 
 
 @pytest.mark.parametrize("passphrase", ["wrong", "", None])
 def test_a_key_needs_its_passphrase(key: str, passphrase: str | None) -> None:
     with pytest.raises(CredentialsError, match="Private key could not be parsed"):
-        egress.check_tunnel(keypair(private_key=key, passphrase=passphrase), ANYWHERE)
+        egress.tunnel_options(keypair(private_key=key, passphrase=passphrase), ANYWHERE)
 
 
 # ---- tunnels ---------------------------------------------------------------------------------------------------------

@@ -86,14 +86,11 @@ def tunnel_wanted(ssh: Any) -> bool:
     return isinstance(ssh, Mapping) and str(ssh.get("enabled", False)).strip().lower() in ("true", "1", "on", "yes")
 
 
-def check_tunnel(ssh: Any, reach: Reach) -> None:
-    """The checks of §6.5 in their order, without connecting. Raises OutsideError kinds with the contract's texts."""
-    if tunnel_wanted(ssh):
-        _checked(ssh, reach)
+def tunnel_options(ssh: Mapping[str, Any], reach: Reach) -> dict[str, Any]:
+    """Options for asyncssh to connect with: address, port and login, after the checks of §6.5 in their order.
 
-
-def _checked(ssh: Mapping[str, Any], reach: Reach) -> dict[str, Any]:
-    """Options for asyncssh to connect with: checked address, port and login."""
+    Raises OutsideError kinds with the contract's texts.
+    """
     host, port = _text(ssh, "host"), _text(ssh, "port")
     address = _ssh_address(host, reach) if host else ""
     credentials = _credentials(ssh)
@@ -112,9 +109,9 @@ def tunnel(ssh: Mapping[str, Any], reach: Reach, host: str, port: int) -> Iterat
     """Forward a local port to `host:port` as the SSH server sees it; yields the local address and port.
 
     The SSH server's host key is not verified: there is no place yet to say which key is expected. Raises
-    OutsideError kinds: the texts of `check_tunnel`, or TUNNEL_FAILED when the tunnel cannot be opened.
+    OutsideError kinds: the texts of `tunnel_options`, or TUNNEL_FAILED when the tunnel cannot be opened.
     """
-    options = _checked(ssh, reach)
+    options = tunnel_options(ssh, reach)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="ssh-tunnel", daemon=True)
     thread.start()

@@ -136,7 +136,7 @@ def _group(field: SwitchGroup, name: str, given: dict[str, Any], problems: list[
 
 
 def _tunnel(name: str, given: dict[str, Any], problems: list[str]) -> dict[str, Any]:
-    """Types only; what must be there when it is enabled is `egress.check_tunnel`'s (§6.5)."""
+    """Types only; what must be there when it is enabled is `egress.tunnel_options`'s (§6.5)."""
     enabled = _switch(name, given.get("enabled", False), problems)
     inner: list[str] = []
     tunnel: dict[str, Any] = {"enabled": enabled}
