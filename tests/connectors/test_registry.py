@@ -60,7 +60,8 @@ def test_connectors_are_imported_on_first_use() -> None:
     script = """
 import sys
 from hedgerow.connectors import registry
-here = lambda: sorted(name for name in sys.modules if name.startswith("hedgerow.connectors.catalog.") and name.count(".") == 3)
+catalog = "hedgerow.connectors.catalog."
+here = lambda: sorted(name for name in sys.modules if name.startswith(catalog) and name.count(".") == 3)
 assert registry.names() and registry.is_known("Demo") and here() == [], here()
 registry.get("Demo")
 assert here() == ["hedgerow.connectors.catalog.demo"], here()

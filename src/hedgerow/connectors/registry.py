@@ -1,7 +1,7 @@
 """Finds connectors by name; imports one on first use.
 
-A connector is a module or package of `hedgerow.connectors.catalog` with a `CONNECTOR`. Its file name is the source type's name in
-lower case; the spelling comes from the contract's list (§15), or is the file name with a capital.
+A connector is a module or package of `hedgerow.connectors.catalog` with a `CONNECTOR`. Its file name is the source
+type's name in lower case; the spelling comes from the contract's list (§15), or is the file name with a capital.
 """
 
 import importlib
