@@ -252,39 +252,41 @@ def test_columns_that_cannot_order_rows_are_refused(pg_database: PostgresDatabas
 # ---- one snapshot ----------------------------------------------------------------------------------------------------
 
 
-def test_a_read_sees_one_moment_whatever_is_written_meanwhile(
+def test_a_read_sees_one_moment_whatever_is_written_before_and_meanwhile(
     pg_database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pg_plan, "CHUNK_BYTES", 200_000)
     pg_database.execute("""
-        create table t (id int primary key, version int, pad text);
-        insert into t select i, 0, repeat('x', 100) from generate_series(1, 100000) i;
+        create table t (id int primary key, amount int, pad text);
+        insert into t select i, 0, repeat('x', 200) from generate_series(1, 50000) i;
     """)
-    stop = threading.Event()
+    stop, paid = threading.Event(), [0]
 
     def write() -> None:
-        with pg_database.connect() as connection:
-            version = 0
+        """Pay from the table's first half to its second: the sum is 0 at every moment."""
+        with pg_database.connect(autocommit=False) as connection:
+            place = 0
             while not stop.is_set():
-                version += 1
-                connection.execute("update t set version = %s where id %% 10 = %s", [version, version % 10])
-                connection.execute("insert into t values (%s, 0, '')", [100_000 + version])
-                connection.execute("delete from t where id = %s", [version])
+                place = (place + 997) % 25_000
+                connection.execute("update t set amount = amount - 1 where id = %s", [1 + place])
+                connection.execute("update t set amount = amount + 1 where id = %s", [50_000 - place])
+                connection.execute("insert into t values (%s, 0, '')", [100_000 + paid[0]])
+                connection.commit()
+                paid[0] += 1
 
     writer = threading.Thread(target=write)
-    with POSTGRES.read(pg_database.settings(), ANYWHERE, ReadRequest("t")) as reading:
-        writer.start()
-        try:
-            batches = []
-            for batch in reading.batches:
-                batches.append(batch)
-                time.sleep(0.02)  # slower than the writer
-        finally:
-            stop.set()
-            writer.join()
-    rows = pa.Table.from_batches(batches)
-    assert sorted(rows["id"].to_pylist()) == list(range(1, 100_001))
-    assert set(rows["version"].to_pylist()) == {0}
+    writer.start()
+    try:
+        wait_for(lambda: paid[0] > 20)
+        with POSTGRES.read(pg_database.settings(), ANYWHERE, ReadRequest("t")) as reading:
+            rows = pa.Table.from_batches(list(reading.batches))
+            wait_for(lambda: paid[0] > 100)
+    finally:
+        stop.set()
+        writer.join()
+    amounts = rows["amount"].to_pylist()
+    assert sum(amounts) == 0
+    assert sum(map(abs, amounts)) == 2 * (len(amounts) - 50_000) > 0
 
 
 def test_the_table_keeps_its_shape_while_it_is_read(pg_database: PostgresDatabase) -> None:
