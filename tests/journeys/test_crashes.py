@@ -52,9 +52,8 @@ def jobs(server: Server, source: Any) -> list[Any]:
 
 
 def active(database: PostgresDatabase) -> int:
-    """How many queries on the slow view the source is answering."""
-    sql = """select count(*) from pg_stat_activity
-             where query ilike '%%slow%%' and state = 'active' and pid <> pg_backend_pid()"""
+    """How many sessions of this database are in the middle of the slow view."""
+    sql = "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'"
     count: int = database.execute(sql)[0][0]
     return count
 
