@@ -58,10 +58,10 @@ def _serve(config: Config, *, with_worker: bool) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: listener.stop())
         until_the_end.callback(background.close)
-        engine.warm()
         if with_worker:
             until_the_end.callback(_start_worker(config))
         _announce(listener.address, first)
+        engine.warm()
         listener.run()
 
 
