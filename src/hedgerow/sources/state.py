@@ -6,6 +6,7 @@
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django.db.models import F, Q
 
@@ -16,6 +17,15 @@ from hedgerow.sources.models import Source, SourceTable
 from hedgerow.warehouse.models import Table
 
 RUNNING = "Running"
+_WITHOUT_DATA: dict[str, Any] = {
+    "table": None,
+    "table_uuid": None,
+    "last_synced_at": None,
+    "status": None,
+    "latest_error": None,
+    "cursor_value": None,
+    "reload_all": False,
+}
 
 
 def accept(source_table: SourceTable) -> None:
@@ -96,32 +106,13 @@ def reload_all(source_table: SourceTable) -> None:
 
 def forget_data(source_table: SourceTable) -> None:
     """The table's data is gone (§8.5 delete_data): no table, no cursor, no status; the settings stay."""
-    SourceTable.objects.filter(id=source_table.id).update(
-        table=None,
-        table_uuid=None,
-        last_synced_at=None,
-        status=None,
-        latest_error=None,
-        cursor_value=None,
-        reload_all=False,
-        fence=F("fence") + 1,
-    )
+    SourceTable.objects.filter(id=source_table.id).update(**_WITHOUT_DATA, fence=F("fence") + 1)
 
 
 def retire_tables(ids: Iterable[uuid.UUID]) -> None:
     """Soft-delete source tables: invisible at once, their settings kept for a revival (§8.5, §9.6)."""
     SourceTable.objects.filter(id__in=list(ids)).update(
-        deleted_at=now(),
-        should_sync=False,
-        switched_off_by_engine=False,
-        table=None,
-        table_uuid=None,
-        last_synced_at=None,
-        status=None,
-        latest_error=None,
-        cursor_value=None,
-        reload_all=False,
-        fence=F("fence") + 1,
+        **_WITHOUT_DATA, deleted_at=now(), should_sync=False, switched_off_by_engine=False, fence=F("fence") + 1
     )
 
 
