@@ -12,6 +12,7 @@ from hedgerow.core.errors import (
     SourceQueryError,
     UnreachableError,
 )
+from hedgerow.sources.models import SourceTable
 from hedgerow.sync import endings, lifecycle
 from hedgerow.sync.models import RunStatus
 from hedgerow.sync.policy import UNEXPECTED
@@ -291,3 +292,19 @@ def test_a_process_that_keeps_dying_is_given_up(rows: Rows, project: Project, mo
     there.work()
     assert (there.table().status, there.table().latest_error) == ("Failed", UNEXPECTED)
     assert there.runs()[0].attempts == 3
+
+
+def test_runs_go_on_after_an_older_database_was_restored_over_newer_tables(rows: Rows, project: Project) -> None:
+    there = connect(project, **APPEND)
+    for number in (3, 4):
+        there.work()
+        rows.put("people", *TWO, (3, "Joan", 30), (4, "Mary", 40))
+        rows.tables_["people"] = rows.tables_["people"].slice(0, number)
+        lifecycle.reload_source(there.source)
+    there.work()
+    SourceTable.objects.update(fence=0)
+    rows.put("people", (5, "Barbara", 50))
+    lifecycle.reload_source(there.source)
+    there.work()
+    assert there.runs()[-1].status == RunStatus.COMPLETED
+    assert there.stored() == [*TWO, (3, "Joan", 30), (4, "Mary", 40), (5, "Barbara", 50)]

@@ -60,6 +60,15 @@ def _name_tables(source: Source) -> None:
     SourceTable.objects.bulk_update(nameless, ["table_name"])
 
 
+def overtake(source_table: SourceTable, fence: int, other: int) -> int | None:
+    """Raise the fence above `other`, that of a commit which this database knows nothing of. Answers it.
+
+    None: `fence` is not the newest start any more. A database restored from a backup is older than its tables.
+    """
+    mine = SourceTable.objects.filter(id=source_table.id, fence=fence, deleted_at=None)
+    return other + 1 if mine.update(fence=other + 1) else None
+
+
 def complete(source_table: SourceTable, fence: int, *, table: Table, synced_at: datetime, cursor: str | None) -> bool:
     """A run has succeeded. False: a newer start, or a deletion, has taken over, and nothing was changed."""
     changed = bool(

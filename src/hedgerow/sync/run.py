@@ -10,6 +10,8 @@ import logging
 from contextlib import closing
 from typing import cast
 
+from django.db import transaction
+
 from hedgerow.connectors import registry
 from hedgerow.connectors.contract import Connector, Cursor, CursorType, Loss, Reach, Reading, ReadRequest
 from hedgerow.connectors.contract import SourceTable as SeenTable
@@ -19,7 +21,7 @@ from hedgerow.core.errors import AppError, ConflictError, KeyRequiredError, Miss
 from hedgerow.core.secrets import scrub
 from hedgerow.lake import maintain, naming, read, write
 from hedgerow.lake.storage import Storage
-from hedgerow.sources import discovery, outside, settings
+from hedgerow.sources import discovery, outside, settings, state
 from hedgerow.sources.models import SourceTable
 from hedgerow.sync import endings, policy
 from hedgerow.sync import plan as planning
@@ -65,6 +67,8 @@ def _bring_up_to_date(run: Run, storage: Storage, config: Config) -> Outcome:
     known = read.state(storage, location)
     if known and known.run == str(run.id):
         return Outcome(run.rows_synced, known.version, known.row_count, known.columns, Mark.load(known.cursor))
+    if known and known.fence >= run.fence:
+        _overtake(run, known.fence)
     connector = _connector(source_table.source.source_type)
     seen = _discover(source_table, connector, outside.reach())
     wanted = planning.Wanted(
@@ -79,6 +83,16 @@ def _bring_up_to_date(run: Run, storage: Storage, config: Config) -> Outcome:
         found = read.maximum(storage, location, stored)
         plan = Plan(plan.write, plan.cursor_field, found, key=plan.key) if found else planning.without_mark(plan)
     return _copy(run, plan, connector, storage, config, base=known.fence if known else 0)
+
+
+def _overtake(run: Run, other: int) -> None:
+    """Start above a fence that only the table knows, as after a restored backup. Raises Superseded."""
+    with transaction.atomic():
+        fence = state.overtake(run.source_table, run.fence, other)
+        if fence is None:
+            raise Superseded
+        tell(run, fence=fence)
+    run.fence = fence
 
 
 def _discover(source_table: SourceTable, connector: Connector, reach: Reach) -> SeenTable:
