@@ -52,7 +52,8 @@ class SourceTable(models.Model):
     `cursor_value` mirrors the Delta log for screens; `reload_all` asks the next run to read everything.
     `table_uuid` is the id of the warehouse table that runs write: fixed before the first byte is written, so a run
     that died between its commit and its registration is found again; forgotten when the data is deleted.
-    `unreachable_runs`: failed runs in a row that could not reach the source.
+    `unreachable_runs`: failed runs in a row that could not reach the source. `changes` are the dated changes of its
+    shape, newest first; `bad_values` says what becomes of values that no stored type can hold (type_mapping.md rule 8).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -81,6 +82,8 @@ class SourceTable(models.Model):
     fence = models.BigIntegerField(default=0)
     cursor_value = models.TextField(null=True)  # noqa: DJ001 - null is "no cursor yet"
     reload_all = models.BooleanField(default=False)
+    changes = models.JSONField(default=list)
+    bad_values = models.CharField(max_length=16, default="null_and_count")
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(null=True)

@@ -80,6 +80,8 @@ class Migration(migrations.Migration):
                 ("fence", models.BigIntegerField(default=0)),
                 ("cursor_value", models.TextField(null=True)),
                 ("reload_all", models.BooleanField(default=False)),
+                ("changes", models.JSONField(default=list)),
+                ("bad_values", models.CharField(default="null_and_count", max_length=16)),
                 ("created_at", models.DateTimeField(default=hedgerow.core.clock.now)),
                 ("updated_at", models.DateTimeField(auto_now=True)),
                 ("deleted_at", models.DateTimeField(null=True)),
