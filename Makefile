@@ -8,8 +8,9 @@ PY := $(VENV)/bin/python
 # Commands that need Django but no installation of their own get a throw-away one.
 ALONE := env -u HEDGEROW_DATABASE_URL -u HEDGEROW_STORAGE_URL DJANGO_SETTINGS_MODULE=hedgerow.server.settings
 PYTEST_ARGS ?= -n 2
+SOAK ?= 40
 
-.PHONY: help setup run check test lock docs openapi clean
+.PHONY: help setup run check test soak lock docs openapi clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +31,9 @@ check: $(VENV)/.dev ## Lint, types, import rules, migrations, dependencies: no t
 
 test: check ## Everything: check, then all tests against a real PostgreSQL
 	$(PY) -m pytest $(PYTEST_ARGS)
+
+soak: $(VENV)/.dev ## The tests with random input, SOAK (40) times as long as in `make test`
+	HEDGEROW_SOAK=$(SOAK) $(PY) -m pytest $(PYTEST_ARGS) -m soak
 
 docs: $(VENV)/.dev ## Write the generated pages of docs/reference and the rooms in ARCHITECTURE.md
 	$(PY) -m tests.house.pages

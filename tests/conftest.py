@@ -14,6 +14,8 @@ import pytest
 
 _DATA = Path(tempfile.mkdtemp(prefix="hedgerow-tests-"))
 atexit.register(shutil.rmtree, _DATA, ignore_errors=True)
+if "HEDGEROW_SOAK" in os.environ:  # ours, not a setting of Hedgerow's; see tests/support/soak.py
+    os.environ["SOAK"] = os.environ["HEDGEROW_SOAK"]
 for _name in [n for n in os.environ if n.startswith("HEDGEROW_")]:
     del os.environ[_name]
 os.environ["HEDGEROW_DATA_DIR"] = str(_DATA)
