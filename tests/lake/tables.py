@@ -18,8 +18,10 @@ ALICE, BOB = {"id": 1, "name": "Alice"}, {"id": 2, "name": "Bob"}
 PEOPLE = pa.Table.from_pylist([ALICE, BOB])
 
 
-def facts(fence: int, cursor: str | None = None, base: int | None = None) -> Callable[[], CommitFacts]:
-    return lambda: CommitFacts(f"run-{fence}", fence, cursor, base)
+def facts(
+    fence: int, cursor: str | None = None, base: int | None = None, *, always: bool = False
+) -> Callable[[], CommitFacts]:
+    return lambda: CommitFacts(f"run-{fence}", fence, cursor, base, always)
 
 
 def replace(storage: Storage, fence: int, table: pa.Table, **facts_: Any) -> Written:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hedgerow.core.errors import BadDataError
+from hedgerow.core.errors import BadDataError, ConflictError
 from hedgerow.lake import maintain, read, write
 from hedgerow.lake.storage import Storage
 from tests.lake.tables import ALICE, BOB, PEOPLE, PLACE, append, content, facts, files, merge, replace, rows
@@ -276,6 +276,19 @@ def test_a_type_that_no_longer_fits_stops_the_run_and_a_replace_takes_it(storage
     assert rows(storage) == [ALICE, BOB]
     replace(storage, 3, changed)
     assert rows(storage) == [{"id": 1, "name": 1.5}]
+
+
+@pytest.mark.parametrize("verb", [append, merge])
+def test_facts_that_must_be_kept_are_committed_even_without_rows(storage: Storage, verb: Any) -> None:
+    replace(storage, 1, PEOPLE, cursor="one")
+    before = files(storage)
+    written = verb(storage, 2, PEOPLE.slice(0, 0), cursor="two", base=1, always=True)
+    state = read.state(storage, PLACE)
+    assert state is not None
+    assert (state.version, state.run, state.fence, state.cursor) == (written.version, "run-2", 2, "two")
+    assert (written.rows, written.row_count, rows(storage), files(storage)) == (0, 2, [ALICE, BOB], before)
+    with pytest.raises(ConflictError):
+        verb(storage, 3, PEOPLE.slice(0, 0), cursor="three", base=1, always=True)
 
 
 @pytest.mark.parametrize("verb", [append, merge])

@@ -33,7 +33,10 @@ PEOPLE = pa.schema([("id", pa.int64()), ("name", pa.string()), ("seen", pa.int64
 
 @dataclass
 class Rows:
-    """A connector over Arrow tables in memory. `failures` are raised one after the other, in the middle of a read."""
+    """A connector over Arrow tables in memory. `failures` are raised one after the other, in the middle of a read.
+
+    `seen` and `seen_moved` are what it says of every reading.
+    """
 
     tables_: dict[str, pa.Table] = field(default_factory=dict)
     keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -41,6 +44,8 @@ class Rows:
     reads: list[ReadRequest] = field(default_factory=list)
     between: Any = None
     unique: bool = True
+    seen: str | None = None
+    seen_moved: bool = False
     spec: Spec = Spec(name="Demo", fields=(Input("token", "Token", type="password", secret=True),), targets=())
 
     def put(self, table: str, *rows: tuple[int | None, str, int | None]) -> None:
@@ -81,7 +86,7 @@ class Rows:
         cursor = request.cursor
         if cursor and cursor.after is not None:
             table = table.filter(pc.greater(table[cursor.field], int(cursor.after)))
-        reading = Reading(table.schema, self._batches(table))
+        reading = Reading(table.schema, self._batches(table), seen=self.seen, seen_moved=self.seen_moved)
         if cursor:
             greatest = pc.max(table[cursor.field]).as_py()
             reading.cursor_to = None if greatest is None else str(greatest)

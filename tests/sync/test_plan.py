@@ -59,6 +59,14 @@ def test_the_key_is_the_chosen_one_else_the_sources_else_id() -> None:
 
 
 def test_a_mark_survives_its_text() -> None:
-    mark = Mark('we"ird', "'; drop")
+    mark = Mark('we"ird', "'; drop", '{"any": "thing"}')
     assert Mark.load(mark.dump()) == mark
+    assert Mark.load('{"field": "id", "value": "9"}') == Mark("id", "9")
     assert Mark.load(None) is None
+
+
+def test_what_the_connector_wants_to_be_told_goes_with_its_own_cursor_only() -> None:
+    seen = Mark(MARK.field, MARK.value, "told")
+    assert make(wanted("append"), exists=True, mark=seen).seen == "told"
+    assert make(wanted("append"), exists=True, mark=Mark("id", "9", "told")).seen is None
+    assert make(wanted("append", reload_all=True), exists=True, mark=seen).seen is None

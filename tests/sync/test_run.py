@@ -98,6 +98,39 @@ def test_without_new_rows_the_run_completes_and_the_table_is_unchanged(rows: Row
     assert (after.cursor_value, after.table.version) == ("20", before.table.version)
 
 
+def test_a_connector_is_told_what_it_said_of_the_reading_that_went_furthest(rows: Rows, project: Project) -> None:
+    rows.seen = "first"
+    there = connect(project, **APPEND)
+    there.work()
+    rows.seen = "second"
+    for _ in range(2):
+        lifecycle.reload_source(there.source)
+        there.work()
+    assert [read.cursor.seen for read in rows.reads if read.cursor] == [None, "first", "first"]
+    rows.put("people", (3, "Joan", 30))
+    for _ in range(2):
+        lifecycle.reload_source(there.source)
+        there.work()
+    assert [read.cursor.seen for read in rows.reads if read.cursor][-2:] == ["first", "second"]
+
+
+def test_what_a_connector_must_be_told_is_kept_even_without_rows(rows: Rows, project: Project) -> None:
+    rows.seen, rows.seen_moved = "first", True
+    there = connect(project, **INCREMENTAL)
+    there.work()
+    rows.seen = "second"
+    for _ in range(2):
+        lifecycle.reload_source(there.source)
+        there.work()
+    assert [(read.cursor.after, read.cursor.seen) for read in rows.reads if read.cursor] == [
+        (None, None),
+        ("20", "first"),
+        ("20", "second"),
+    ]
+    assert [(run.status, run.rows_synced) for run in there.runs()][1:] == [(RunStatus.COMPLETED, 0)] * 2
+    assert (there.stored(), there.table().cursor_value) == (TWO, "20")
+
+
 def test_an_empty_source_makes_an_empty_table_and_empties_a_full_one(rows: Rows, project: Project) -> None:
     there = connect(project)
     there.work()

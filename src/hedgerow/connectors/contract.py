@@ -49,11 +49,16 @@ class SourceTable:
 
 @dataclass(frozen=True)
 class Cursor:
-    """Read only rows whose `field` is greater than `after` (the source's own text of the value); None: all rows."""
+    """Read only rows whose `field` is greater than `after` (the source's own text of the value); None: all rows.
+
+    `seen` is what the reading that reached `after` said of itself. With it the connector also finds rows that were
+    committed after that reading although their values had been passed, and no row twice.
+    """
 
     field: str
     type: CursorType
     after: str | None = None
+    seen: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,14 +84,18 @@ class Reading:
     """An open read of one consistent snapshot.
 
     `schema` is known before the first batch, column names as in the source. `batches` may be consumed once; each
-    has exactly `schema`. `losses` (column → Loss) and `cursor_to` (greatest cursor value seen, as the source's text;
-    None when no row had one) are complete when `batches` is exhausted.
+    has exactly `schema`. Complete when `batches` is exhausted: `losses` (column → Loss); `cursor_to`, the greatest
+    cursor value seen, as the source's text (None when no row had one, or none greater than before); `seen`, for the
+    `Cursor` of the next reading (None when the connector has nothing to say), kept with `cursor_to`, opaque to all
+    others; `seen_moved`, whether keeping `seen` saves the next reading work even if this one had no rows.
     """
 
     schema: "pa.Schema"
     batches: "Iterator[pa.RecordBatch]"
     losses: dict[str, Loss] = field(default_factory=dict)
     cursor_to: str | None = None
+    seen: str | None = None
+    seen_moved: bool = False
 
 
 @dataclass(frozen=True)

@@ -34,13 +34,14 @@ class CommitFacts:
     """Who writes: the run's id, its fence (grows with every start) and the cursor reached.
 
     `base` is the fence that the state showed when the run began (0: no table). When given, the commit is refused if
-    another run has committed since: its rows would be added twice.
+    another run has committed since: its rows would be added twice. `always`: commit these facts even without rows.
     """
 
     run: str
     fence: int
     cursor: str | None = None
     base: int | None = None
+    always: bool = False
 
 
 @dataclass(frozen=True)

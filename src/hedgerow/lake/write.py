@@ -71,7 +71,8 @@ def append(
 ) -> Written:
     """Add the batches to the table, which is made when absent. See `replace` for the arguments.
 
-    Without rows nothing is committed to a table that exists: version, fence and cursor stay as they are.
+    Without rows nothing is committed to a table that exists, unless the facts ask for it (`CommitFacts.always`):
+    version, fence and cursor stay as they are.
     Raises BadDataError when a column's type changed beyond widening (the user must resync).
     """
     return _add(storage, location, schema, batches, finish, on_rows, key=None)
@@ -114,8 +115,7 @@ def _add(
         parts = stack.enter_context(PartWriter(storage, location, target, key_schema.names))
         rows = _stream(incoming, target, batches, parts, on_rows)
         if not rows and before is not None:
-            log.check_fence(before, finish())
-            return _written(0, before)
+            return _written(0, _without_rows(storage, location, before, finish()))
         adds = parts.close(at_least_one=True)
         written = [add.path for add in adds]
         keys = stack.enter_context(ChangedKeys(storage, location, key_schema, written)) if key else None
@@ -133,6 +133,20 @@ def _add(
 
         table = log.commit(storage, location, target, finish, plan)
     return _written(rows, table)
+
+
+def _without_rows(storage: Storage, location: str, table: DeltaTable, facts: CommitFacts) -> DeltaTable:
+    """Leave the table alone, or commit nothing but the facts. Raises ConflictError as any commit."""
+    log.check_fence(table, facts)
+    if not facts.always:
+        return table
+
+    def plan(now: DeltaTable | None) -> Change:
+        if now is None:
+            raise ConflictError("The table was deleted since this run began.")
+        return Change(log.schema_of(now), [])
+
+    return log.commit(storage, location, log.schema_of(table), lambda: facts, plan)
 
 
 def _target(table: DeltaTable | None, incoming: evolve.Incoming) -> pa.Schema:

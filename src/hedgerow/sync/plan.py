@@ -34,14 +34,18 @@ def merge_key(chosen: Sequence[str] | None, seen: SourceTable) -> tuple[str, ...
 
 @dataclass(frozen=True)
 class Mark:
-    """How far a table has come: the cursor's column and the greatest value stored, as the source's text."""
+    """How far a table has come: the cursor's column and the greatest value stored, as the source's text.
+
+    `seen`: what the connector asked to be told next time (`contract.Reading.seen`).
+    """
 
     field: str
     value: str
+    seen: str | None = None
 
     def dump(self) -> str:
         """As it stands in the Delta log."""
-        return json.dumps({"field": self.field, "value": self.value})
+        return json.dumps({"field": self.field, "value": self.value, "seen": self.seen})
 
     @staticmethod
     def load(text: str | None) -> "Mark | None":
@@ -49,16 +53,20 @@ class Mark:
         if not text:
             return None
         kept = json.loads(text)
-        return Mark(kept["field"], kept["value"])
+        return Mark(kept["field"], kept["value"], kept.get("seen"))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`write` how; read `after` the cursor's value (None: all rows); `find_mark`: first ask the table how far it is."""
+    """`write` how; read `after` the cursor's value (None: all rows); `find_mark`: first ask the table how far it is.
+
+    `seen` belongs to `after`, see `Mark`.
+    """
 
     write: Write
     cursor_field: str | None = None
     after: str | None = None
+    seen: str | None = None
     find_mark: bool = False
     key: tuple[str, ...] = ()
     check_key: bool = False
@@ -75,7 +83,7 @@ def make(wanted: Wanted, *, exists: bool, mark: Mark | None) -> Plan:
         return Plan(Write.REPLACE, wanted.cursor_field, key=key, check_key=bool(key))
     write = Write.MERGE if key else Write.APPEND
     if mark and mark.field == wanted.cursor_field:
-        return Plan(write, wanted.cursor_field, mark.value, key=key)
+        return Plan(write, wanted.cursor_field, mark.value, mark.seen, key=key)
     return Plan(write, wanted.cursor_field, find_mark=True, key=key)
 
 

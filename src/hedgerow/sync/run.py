@@ -128,7 +128,8 @@ def _copy(run: Run, plan: Plan, connector: Connector, storage: Storage, config: 
             mark = _mark(plan, reading)
             marks.append(mark)
             tell(run, stage="committing", rows_synced=counter.rows, losses=_losses(reading.losses))
-            return write.CommitFacts(str(run.id), run.fence, mark.dump() if mark else None, base)
+            moved = mark is not None and reading.seen_moved
+            return write.CommitFacts(str(run.id), run.fence, mark.dump() if mark else None, base, always=moved)
 
         table = (storage, location_of(source_table), reading.schema)
         if plan.write is Write.MERGE:
@@ -153,13 +154,13 @@ def _connector(source_type: str) -> Connector:
 def _cursor(source_table: SourceTable, plan: Plan) -> Cursor | None:
     if not plan.cursor_field or not source_table.cursor_field_type:
         return None
-    return Cursor(plan.cursor_field, cast(CursorType, source_table.cursor_field_type), plan.after)
+    return Cursor(plan.cursor_field, cast(CursorType, source_table.cursor_field_type), plan.after, plan.seen)
 
 
 def _mark(plan: Plan, reading: Reading) -> Mark | None:
     """The greatest cursor value now in the table: what was read, else where this run began."""
     value = reading.cursor_to if reading.cursor_to is not None else plan.after
-    return Mark(plan.cursor_field, value) if plan.cursor_field and value is not None else None
+    return Mark(plan.cursor_field, value, reading.seen) if plan.cursor_field and value is not None else None
 
 
 def _losses(losses: dict[str, Loss]) -> dict[str, dict[str, object]]:
