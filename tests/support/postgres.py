@@ -1,6 +1,7 @@
 """A real PostgreSQL for tests and benchmarks: on a free port, in a temporary folder, gone with this process."""
 
 import atexit
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
 import psycopg
 
 USER = "postgres"
@@ -151,7 +153,7 @@ class PostgresServer:
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
-        self._wait_until_ready()
+        self.wait_until_ready()
 
     def stop(self) -> None:
         """Shut down cleanly, ending all connections."""
@@ -160,6 +162,15 @@ class PostgresServer:
     def kill(self) -> None:
         """Break off at once, as in a crash: connections drop and the next start recovers."""
         self._end(signal.SIGQUIT)
+
+    def crash(self) -> None:
+        """kill -9 of every process of the server, as a power cut would."""
+        processes = [psutil.Process(self.pid), *psutil.Process(self.pid).children(recursive=True)]
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes[1:], 10)
+        self._end(signal.SIGKILL)
 
     def close(self) -> None:
         """Stop and remove everything."""
@@ -187,7 +198,8 @@ class PostgresServer:
         if done.returncode:
             raise RuntimeError(f"initdb failed: {done.stderr or done.stdout}")
 
-    def _wait_until_ready(self) -> None:
+    def wait_until_ready(self) -> None:
+        """Until it takes connections. RuntimeError with the server's own log when it does not."""
         assert self._process is not None
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
