@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import polars as pl
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from hedgerow.lake import read, write
+from hedgerow.lake import duck, read, write
 from hedgerow.lake.storage import Storage
 from hedgerow.lake.write import CommitFacts, Written
 
@@ -38,19 +37,25 @@ def merge(storage: Storage, fence: int, table: pa.Table, key: Iterable[str] = ("
 
 
 def content(storage: Storage) -> pa.Table:
-    """The table as DuckDB reads the snapshot's files, after checking that delta-rs and Polars read the same."""
-    snapshot = read.files(storage, PLACE)
-    assert snapshot is not None
-    with duckdb.connect() as db:
-        db.execute("SET TimeZone = 'UTC'")
-        table = db.execute("SELECT * FROM read_parquet(?)", [snapshot.uris]).to_arrow_table()
-    assert table.column_names == [column.name for column in snapshot.columns]
-    assert table.num_rows == snapshot.row_count
+    """The table as queries read it, after checking that delta-rs and Polars read the same."""
+    table = viewed(storage)
     by_polars = pl.read_delta(storage.uri(PLACE))
     assert by_polars.columns == table.column_names
     assert _as_bag(by_polars) == _as_bag(pl.from_arrow(table))
-    by_delta = DeltaTable(storage.uri(PLACE)).to_pyarrow_table()
-    assert _as_bag(pl.from_arrow(by_delta)) == _as_bag(by_polars)
+    by_delta = pl.from_arrow(pa.RecordBatchReader.from_stream(DeltaTable(storage.uri(PLACE)).scan()).read_all())
+    assert _as_bag(by_delta) == _as_bag(by_polars)
+    return table
+
+
+def viewed(storage: Storage) -> pa.Table:
+    """The table as queries read it."""
+    snapshot = read.files(storage, PLACE)
+    assert snapshot is not None
+    with duck.connect(storage) as db:
+        duck.create_view(db, "this", snapshot)
+        table: pa.Table = db.execute("FROM this").to_arrow_table()
+    assert table.column_names == [column.name for column in snapshot.columns]
+    assert table.num_rows == snapshot.row_count
     return table
 
 

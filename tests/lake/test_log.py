@@ -5,7 +5,6 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError
 
 from hedgerow.core.errors import BrokenError, ConflictError
 from hedgerow.lake import maintain, read, write
@@ -98,13 +97,13 @@ def test_a_table_deleted_during_a_run_is_not_made_anew_from_the_last_rows_only(s
 
 def test_a_commit_whose_answer_was_lost_is_found_in_the_log(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     replace(storage, 1, PEOPLE)
-    real = DeltaTable.create_write_transaction
+    real = Storage.create
 
-    def answer_lost(*args: Any, **options: Any) -> None:
-        real(*args, **options)
-        raise CommitFailedError("answer lost")
+    def answer_lost(*args: Any) -> None:
+        real(*args)
+        raise OSError("answer lost")
 
-    monkeypatch.setattr(DeltaTable, "create_write_transaction", answer_lost)
+    monkeypatch.setattr(Storage, "create", answer_lost)
     assert append(storage, 2, PEOPLE).version == 1
     assert len(rows(storage)) == 4
 
@@ -113,13 +112,13 @@ def test_a_run_that_is_stopped_just_after_its_commit_does_not_take_its_files_awa
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replace(storage, 1, PEOPLE)
-    real = DeltaTable.create_write_transaction
+    real = Storage.create
 
-    def stopped(*args: Any, **options: Any) -> None:
-        real(*args, **options)
+    def stopped(*args: Any) -> None:
+        real(*args)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(DeltaTable, "create_write_transaction", stopped)
+    monkeypatch.setattr(Storage, "create", stopped)
     with pytest.raises(KeyboardInterrupt):
         append(storage, 2, PEOPLE)
     assert len(rows(storage)) == 4

@@ -6,11 +6,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
-from deltalake.transaction import AddAction
 
 from hedgerow.lake import maintain, read
+from hedgerow.lake.replay import DataFile
 from hedgerow.lake.rewrite import rewrite
-from hedgerow.lake.storage import Storage
+from hedgerow.lake.storage import STAGED, Storage
 from tests.lake.tables import PLACE, append, content, merge, replace
 
 
@@ -87,7 +87,7 @@ def test_orphans_go_when_they_are_older_than_any_run(storage: Storage) -> None:
     replace(storage, 1, ids(1))
     folder = Path(storage.path(PLACE))
     old, new = folder / "part-old.parquet", folder / "part-new.parquet"
-    staged = folder / "_delta_log" / f"{7:020}.json#1"
+    staged = folder / "_delta_log" / f".1{STAGED}"
     for path in (old, new, staged):
         path.write_bytes(b"PAR1")
     age(old, 25)
@@ -100,7 +100,7 @@ def test_a_run_that_commits_during_the_tidying_wins(storage: Storage, monkeypatc
     for n in range(4):
         append(storage, n + 1, ids(n))
 
-    def overtaken(*args: Any, **options: Any) -> list[AddAction]:
+    def overtaken(*args: Any, **options: Any) -> list[DataFile]:
         actions = rewrite(*args, **options)
         merge(storage, 9, ids(0, 9), cursor="9")
         return actions

@@ -1,5 +1,4 @@
 import datetime as dt
-import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,10 @@ def written(storage: Storage, table: pa.Table) -> tuple[Path, dict[str, Any]]:
     with PartWriter(storage, "t", table.schema) as parts:
         for batch in table.to_batches():
             parts.write(batch)
-        (action,) = parts.close()
-    path = Path(storage.path("t"), action.path)
-    assert action.size == path.stat().st_size
-    return path, json.loads(action.stats)
+        (file,) = parts.close()
+    path = Path(storage.path("t"), file.path)
+    assert file.size == path.stat().st_size
+    return path, file.stats
 
 
 def encodings(path: Path) -> dict[str, set[str]]:
@@ -92,5 +91,5 @@ def test_only_the_first_columns_and_the_key_have_statistics(storage: Storage) ->
     table = pa.table({f"c{n}": [n] for n in range(50)})
     with PartWriter(storage, "t", table.schema, ["c40"]) as parts:
         parts.write(table.to_batches()[0])
-        (action,) = parts.close()
-    assert set(json.loads(action.stats)["minValues"]) == {f"c{n}" for n in [*range(32), 40]}
+        (file,) = parts.close()
+    assert set(file.stats["minValues"]) == {f"c{n}" for n in [*range(32), 40]}

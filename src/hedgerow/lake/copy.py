@@ -29,7 +29,8 @@ def pin(storage: Storage, location: str) -> Pinned | None:
     table = log.open_table(storage, location)
     if table is None:
         return None
-    return Pinned(location, table.version(), tuple(sorted(file.path for file in log.files_of(table))))
+    active = log.files_of(storage, location, table)
+    return Pinned(location, table.version(), tuple(sorted(name for file in active for name in file.names)))
 
 
 def copy(pinned: Pinned, source: Storage, target: Storage) -> None:

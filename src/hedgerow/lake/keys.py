@@ -1,26 +1,25 @@
 """Find the rows that a merge replaces: which files can hold a changed key, and at which row numbers they do.
 
-DuckDB matches the keys, because it takes every type and any number of columns, and spills to disk when they are many.
+DuckDB matches the keys, because it takes every type and any number of columns, skips what its statistics rule out, and
+spills to disk when they are many.
 """
 
-import datetime
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
-import duckdb
 import pyarrow as pa
-from deltalake import DeltaTable
+import pyarrow.compute as pc
+import pyarrow.types as t
 
 from hedgerow.core.errors import KeyRequiredError
-from hedgerow.lake import log, rewrite
-from hedgerow.lake.log import DataFile
+from hedgerow.lake import duck, types
+from hedgerow.lake.replay import DataFile
 from hedgerow.lake.storage import Storage
 
-_MEMORY = "128MiB"
-_PRUNABLE = (int, str, datetime.date)  # others are rounded in statistics
-NOT_UNIQUE = "The primary keys for this table are not unique"
+_MEMORY: Final = "128MiB"
+NOT_UNIQUE: Final = "The primary keys for this table are not unique"
 
 
 class ChangedKeys:
@@ -30,13 +29,10 @@ class ChangedKeys:
     """
 
     def __init__(self, storage: Storage, location: str, key: pa.Schema, paths: Iterable[str]) -> None:
-        self._storage, self._location, self._key = storage, location, key.names
-        self._columns = [f"k{i}" for i in range(len(key))]
-        self._numbered_schema = pa.schema([*zip(self._columns, key.types, strict=True), ("n", pa.int64())])
+        self._base, self._key = storage.uri(location), key
         self._folder = tempfile.TemporaryDirectory(prefix="hedgerow-merge-")
-        self._db = duckdb.connect(
-            ":memory:", config={"memory_limit": _MEMORY, "threads": "2", "temp_directory": self._folder.name}
-        )
+        self._db = duck.connect(storage, memory_limit=_MEMORY, threads=2, temp_directory=self._folder.name)
+        self._names = ", ".join(map(duck.quoted, key.names))
         self._paths = list(paths)
 
     def __enter__(self) -> Self:
@@ -51,52 +47,60 @@ class ChangedKeys:
         self._db.close()
         self._folder.cleanup()
 
-    def candidates(self, table: DeltaTable) -> list[DataFile]:
-        """The active files that may hold a changed key, judged by their statistics."""
-        actions = log.actions_of(table)
-        return [
-            file for file, stats in zip(log.files_of(table), actions.to_pylist(), strict=True) if self._may_hold(stats)
-        ]
+    def matches(self, files: Iterable[DataFile], schema: pa.Schema) -> dict[str, pa.Int64Array]:
+        """The row numbers, ascending, at which files hold a changed key; only files that hold one.
 
-    def matches(self, file: DataFile) -> pa.Int64Array:
-        """The row numbers, ascending, at which a file holds a changed key."""
-        self._register("held", self._numbered(file.path))
-        try:
-            query = f"SELECT n FROM held SEMI JOIN changed USING ({', '.join(self._columns)}) ORDER BY n"  # noqa: S608
-            found = self._db.execute(query).to_arrow_table()
-        finally:
-            self._db.unregister("held")
-        return found.column(0).combine_chunks()
+        `schema` is that of the files: a column of the key may be narrower there, or not be there yet.
+        """
+        candidates = [file.path for file in files if self._may_hold(file.stats)]
+        if not candidates or not set(self._key.names) <= set(schema.names):
+            return {}
+        found = self._db.execute(
+            f"SELECT file_index, file_row_number FROM {self._scan(candidates)} held "  # noqa: S608 - quoted names
+            f"SEMI JOIN changed ON {' AND '.join(self._equal(field, schema) for field in self._key)} ORDER BY ALL"
+        ).to_arrow_table()
+        return dict(_by_file(candidates, found.combine_chunks()))
 
     def _load(self) -> None:
-        self._register("arriving", (batch for path in self._paths for batch in self._numbered(path)))
-        names = ", ".join(self._columns)
-        self._db.execute(f"CREATE TABLE changed AS SELECT {names} FROM arriving")  # noqa: S608 - names of our own
-        self._db.unregister("arriving")
-        nulls = " OR ".join(f"{name} IS NULL" for name in self._columns)
-        if self._any_changed(f"WHERE {nulls}") or self._any_changed(f"GROUP BY {names} HAVING count(*) > 1"):
+        self._db.execute(f"CREATE TABLE changed AS SELECT {self._names} FROM {self._scan(self._paths)}")  # noqa: S608
+        nulls = " OR ".join(f"{duck.quoted(name)} IS NULL" for name in self._key.names)
+        if self._any_changed(f"WHERE {nulls}") or self._any_changed(f"GROUP BY {self._names} HAVING count(*) > 1"):
             raise KeyRequiredError(NOT_UNIQUE)
 
     def _may_hold(self, stats: dict[str, Any]) -> bool:
+        """Whether a changed key lies within the bounds of a file."""
         conditions, values = [], []
-        for column, name in zip(self._columns, self._key, strict=True):
-            low, high = stats.get(f"min.{name}"), stats.get(f"max.{name}")
-            if type(low) in _PRUNABLE and type(high) in _PRUNABLE:
-                conditions.append(f"{column} BETWEEN ? AND ?")
+        for field in self._key:
+            low, high = (stats.get(bound, {}).get(field.name) for bound in ("minValues", "maxValues"))
+            if low is not None and high is not None and _is_exact(field.type):
+                bound = f"CAST(? AS {types.duckdb(field.type)})"
+                conditions.append(f"{duck.quoted(field.name)} BETWEEN {bound} AND {bound}")
                 values += [low, high]
         return not conditions or self._any_changed(f"WHERE {' AND '.join(conditions)}", values)
+
+    def _equal(self, field: pa.Field, schema: pa.Schema) -> str:
+        name = duck.quoted(field.name)
+        is_same = schema.field(field.name).type == field.type
+        held = f"held.{name}" if is_same else f"CAST(held.{name} AS {types.duckdb(field.type)})"
+        return f"{held} = changed.{name}"
 
     def _any_changed(self, clause: str, values: Sequence[Any] = ()) -> bool:
         query = f"SELECT EXISTS(SELECT 1 FROM changed {clause})"  # noqa: S608 - names of our own
         return self._db.execute(query, values).fetchall() == [(True,)]
 
-    def _numbered(self, path: str) -> Iterator[pa.RecordBatch]:
-        start = 0
-        for batch in rewrite.batches(self._storage, self._location, path, columns=self._key):
-            end = start + batch.num_rows
-            columns = [batch.column(name) for name in self._key]
-            yield pa.record_batch([*columns, pa.arange(start, end)], schema=self._numbered_schema)
-            start = end
+    def _scan(self, paths: Iterable[str]) -> str:
+        return duck.scan(f"{self._base}/{path}" for path in paths)
 
-    def _register(self, name: str, numbered: Iterator[pa.RecordBatch]) -> None:
-        self._db.register(name, pa.RecordBatchReader.from_batches(self._numbered_schema, numbered))
+
+def _is_exact(type_: pa.DataType) -> bool:
+    """Whether bounds of the type are kept as they are; those of others are rounded."""
+    return bool(t.is_integer(type_) or t.is_string(type_) or t.is_date(type_))
+
+
+def _by_file(paths: Sequence[str], found: pa.Table) -> Iterable[tuple[str, pa.Int64Array]]:
+    indexes, rows = (found.column(name).combine_chunks() for name in found.column_names)
+    runs = pc.run_end_encode(indexes)
+    start = 0
+    for index, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+        yield paths[index], rows.slice(start, end - start).cast(pa.int64())
+        start = end

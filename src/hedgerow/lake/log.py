@@ -3,30 +3,32 @@
 Every commit of the lake carries the facts of the run that last wrote (compaction copies them), so the newest log entry
 always tells how far the table got, also after a checkpoint and the clean-up of older entries.
 
-Commits are compare-and-swap: delta-rs would rebase a commit onto a newer version without seeing that files it removes
-are gone, so its own retries are off (`max_commit_retries=0`) and a lost race is planned again from the new state.
+Entries are written here and not by delta-rs, which knows no way to name a deletion vector, and which would rebase a
+commit onto a newer version without seeing that files it removes are gone. A commit is compare-and-swap: the entry of
+the next version is made only if there is none, and a lost race is planned again from the new state.
 """
 
-import contextlib
 import json
-import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Schema, TableFeatures, Transaction
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
+from deltalake import DeltaTable, Schema
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from hedgerow import __version__
 from hedgerow.core.errors import BrokenError, ConflictError
-from hedgerow.lake.storage import Storage
+from hedgerow.core.ids import uuid7
+from hedgerow.lake.replay import DataFile, replay
+from hedgerow.lake.storage import Storage, storage_errors
 
 APP = "hedgerow"
 _RACES = 20  # lost in a row before giving up
-_CONFIGURATION = {"delta.logRetentionDuration": "interval 2 days"}  # a busy table commits 300 times a day
-_WALL_CLOCKS = "timestampNtz"
+_LOG_DAYS = "interval 2 days"  # a busy table commits 300 times a day
+_VECTORS, _WALL_CLOCKS = "deletionVectors", "timestampNtz"
+_KNOWN_FEATURES = {_VECTORS, _WALL_CLOCKS}
 
 
 @dataclass(frozen=True)
@@ -45,35 +47,26 @@ class CommitFacts:
 
 
 @dataclass(frozen=True)
-class DataFile:
-    """One active Parquet file: path relative to the table, bytes, rows (None: its writer did not say)."""
-
-    path: str
-    size: int
-    rows: int | None
-
-
-@dataclass(frozen=True)
 class Change:
-    """What a commit does: add files and remove some, or (`whole`) make them the whole table with a new schema."""
+    """What a commit does: add files and drop some, or (`whole`) make them the whole table with a new schema.
+
+    A file that is dropped and added again gets another deletion vector.
+    """
 
     schema: pa.Schema
-    adds: list[AddAction]
+    adds: list[DataFile]
     removes: list[DataFile] = field(default_factory=list)
     whole: bool = False
 
 
-def open_table(storage: Storage, location: str) -> DeltaTable | None:
-    """The table at its newest version; None when there is none, or only the rest of a creation that was cut off."""
-    for _ in range(2):
-        try:
-            return DeltaTable(storage.uri(location), storage_options=storage.delta_options())
-        except TableNotFoundError:
-            return None
-        except (DeltaError, OSError) as error:
-            if not _drop_torn_commit(storage, location):
-                raise BrokenError(f"The table at {location} cannot be opened: {error}") from error
-    return None
+def open_table(storage: Storage, location: str, version: int | None = None) -> DeltaTable | None:
+    """The table at its newest version, or at `version`; None when there is none."""
+    try:
+        return DeltaTable(storage.uri(location), version=version, storage_options=storage.delta_options())
+    except TableNotFoundError:
+        return None
+    except (DeltaError, OSError) as error:
+        raise BrokenError(f"The table at {location} cannot be opened: {error}") from error
 
 
 def schema_of(table: DeltaTable) -> pa.Schema:
@@ -81,15 +74,9 @@ def schema_of(table: DeltaTable) -> pa.Schema:
     return pa.schema([pa.field(f.name, f.type) for f in pa.schema(table.schema().to_arrow())])
 
 
-def actions_of(table: DeltaTable) -> pa.Table:
-    """One row per active file: path, size_bytes, num_records, `min.<column>`, `max.<column>`, …"""
-    return pa.table(table.get_add_actions(flatten=True))
-
-
-def files_of(table: DeltaTable) -> list[DataFile]:
-    """The active files."""
-    actions = actions_of(table).select(["path", "size_bytes", "num_records"]).to_pylist()
-    return [DataFile(row["path"], row["size_bytes"], row["num_records"]) for row in actions]
+def files_of(storage: Storage, location: str, table: DeltaTable) -> list[DataFile]:
+    """The active files, in order of their arrival."""
+    return list(replay(storage, location, table.version()).active.values())
 
 
 def facts_of(table: DeltaTable) -> CommitFacts | None:
@@ -118,147 +105,141 @@ def check_fence(table: DeltaTable | None, facts: CommitFacts) -> None:
 def commit(
     storage: Storage,
     location: str,
-    schema: pa.Schema,
     finish: Callable[[], CommitFacts],
     plan: Callable[[DeltaTable | None], Change],
 ) -> DeltaTable:
     """Plan against the newest state and commit exactly on it; planned again when others committed in between.
 
-    `schema` is what the table will have. `finish` is called once, after the first plan; nothing is visible before.
-    Returns the table as committed (durable on a local disk). Raises ConflictError for an old fence.
+    `finish` is called once, after the first plan; nothing is visible before. Returns the table as committed (durable
+    on a local disk). Raises ConflictError for an old fence.
     """
     facts: CommitFacts | None = None
     for _ in range(_RACES):
         table = open_table(storage, location)
-        if table is not None and not _holds_wall_clocks(table, schema):
-            with contextlib.suppress(CommitFailedError):
-                _allow_wall_clocks(table)
-            continue
         change = plan(table)
         facts = facts or finish()
         check_fence(table, facts)
-        if _attempt(storage, location, table, change, facts):
-            return _settled(storage, location)
+        _check_present(storage, location, change.adds)
+        transaction = {"txn": {"appId": APP, "version": facts.fence, "lastUpdated": _now()}}
+        actions = [_info(facts, "WRITE"), transaction, *_actions(storage, location, table, change)]
+        if _attempt(storage, location, table, actions, facts.fence):
+            return _committed(storage, location)
     raise ConflictError("The table was changed by others again and again; try again.")
 
 
 def commit_upkeep(storage: Storage, location: str, table: DeltaTable, change: Change) -> bool:
     """Commit a change of form, not of content, copying the facts. False when somebody else committed first."""
-    try:
-        _write(table, change, _properties(facts_of(table)), is_content=False)
-    except CommitFailedError:
-        return False
-    _settled(storage, location)
-    return True
+    changes = _actions(storage, location, table, change, is_content=False)
+    return _put(storage, location, table.version() + 1, [_info(facts_of(table), "OPTIMIZE"), *changes])
 
 
-def _attempt(storage: Storage, location: str, table: DeltaTable | None, change: Change, facts: CommitFacts) -> bool:
+def _attempt(
+    storage: Storage, location: str, table: DeltaTable | None, actions: list[dict[str, Any]], fence: int
+) -> bool:
     """Whether the commit landed. An answer that was lost on the way is looked up in the log: fences are unique."""
-    _check_present(storage, location, change.adds)
-    properties = _properties(facts, Transaction(APP, facts.fence))
     try:
-        if table is None:
-            _create(storage, location, change, properties)
-        else:
-            _write(table, change, properties)
-    except (DeltaError, OSError) as error:
-        now = open_table(storage, location)
-        if now is not None and now.transaction_version(APP) == facts.fence:
+        if _put(storage, location, table.version() + 1 if table else 0, actions):
             return True
-        lost_race = isinstance(error, CommitFailedError) or (table is None and now is not None)
-        if not lost_race:
-            raise BrokenError(f"The commit to the table at {location} failed: {error}") from error
-        return False
-    return True
+    except OSError:
+        if fence_of(open_table(storage, location)) != fence:
+            with storage_errors():
+                raise
+        return True
+    return fence_of(open_table(storage, location)) == fence
 
 
-def _create(storage: Storage, location: str, change: Change, properties: CommitProperties) -> None:
-    create_table_with_add_actions(
-        storage.uri(location),
-        Schema.from_arrow(change.schema),
-        change.adds,
-        configuration=_CONFIGURATION,
-        storage_options=storage.delta_options(),
-        commit_properties=properties,
-    )
+def _put(storage: Storage, location: str, version: int, actions: list[dict[str, Any]]) -> bool:
+    entry = "\n".join(json.dumps(action, ensure_ascii=False, separators=(",", ":")) for action in actions)
+    if version == 0:
+        storage.create_folder(f"{location}/_delta_log")
+    return storage.create(f"{location}/_delta_log/{version:020}.json", entry.encode())
 
 
-def _write(table: DeltaTable, change: Change, properties: CommitProperties, *, is_content: bool = True) -> None:
-    now = int(time.time() * 1000)
-    removes = [RemoveAction(f.path, is_content, now, f.size, {}) for f in change.removes]
-    table.create_write_transaction(
-        [*change.adds, *removes],
-        mode="overwrite" if change.whole else "append",
-        schema=Schema.from_arrow(change.schema),
-        commit_properties=properties,
-    )
-
-
-def _properties(facts: CommitFacts | None, transaction: Transaction | None = None) -> CommitProperties:
-    metadata = {}
+def _info(facts: CommitFacts | None, operation: str) -> dict[str, Any]:
+    info: dict[str, Any] = {"timestamp": _now(), "operation": operation, "engineInfo": f"{APP}/{__version__}"}
     if facts is not None:
-        metadata = {"hedgerow.run": facts.run, "hedgerow.fence": facts.fence}
+        info |= {"hedgerow.run": facts.run, "hedgerow.fence": facts.fence}
         if facts.cursor is not None:
-            metadata["hedgerow.cursor"] = facts.cursor
-    return CommitProperties(
-        custom_metadata=metadata, max_commit_retries=0, app_transactions=[transaction] if transaction else None
-    )
+            info["hedgerow.cursor"] = facts.cursor
+    return {"commitInfo": info}
 
 
-def _holds_wall_clocks(table: DeltaTable, schema: pa.Schema) -> bool:
-    """Time stamps without a zone need a table feature, which delta-rs turns on only when a table begins with one."""
-    return pa.timestamp("us") not in schema.types or _WALL_CLOCKS in (table.protocol().writer_features or [])
+def _actions(
+    storage: Storage, location: str, table: DeltaTable | None, change: Change, *, is_content: bool = True
+) -> list[dict[str, Any]]:
+    """The actions of a change on the state of `table`."""
+    removes = change.removes
+    if table is not None and change.whole:
+        removes = files_of(storage, location, table)
+    now = _now()
+    return [
+        *_shape(table, change),
+        *({"remove": _remove(file, now, is_content)} for file in removes),
+        *({"add": _add(file, now, is_content)} for file in change.adds),
+    ]
 
 
-def _allow_wall_clocks(table: DeltaTable) -> None:
-    table.alter.add_feature(
-        TableFeatures.TimestampWithoutTimezone,
-        allow_protocol_versions_increase=True,
-        commit_properties=_properties(facts_of(table)),
-    )
+def _shape(table: DeltaTable | None, change: Change) -> list[dict[str, Any]]:
+    """Protocol and schema, where the change needs others than the table has."""
+    has = set(table.protocol().writer_features or []) if table else set()
+    needs = {_WALL_CLOCKS} if pa.timestamp("us") in change.schema.types else set()
+    needs |= {_VECTORS} if any(file.vector for file in change.adds) else set()
+    if has - _KNOWN_FEATURES:
+        raise BrokenError(f"The table uses features of Delta that Hedgerow does not write: {sorted(has)}.")
+    features = sorted(has | needs)
+    actions: list[dict[str, Any]] = []
+    if table is None and not features:
+        actions.append({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}})
+    elif needs - has:
+        versions = {"minReaderVersion": 3, "minWriterVersion": 7}
+        actions.append({"protocol": {**versions, "readerFeatures": features, "writerFeatures": features}})
+    if table is None or needs - has or change.schema != schema_of(table):
+        actions.append({"metaData": _metadata(table, change.schema, features)})
+    return actions
 
 
-def _check_present(storage: Storage, location: str, adds: Iterable[AddAction]) -> None:
+def _metadata(table: DeltaTable | None, schema: pa.Schema, features: list[str]) -> dict[str, Any]:
+    known = table.metadata() if table else None
+    configuration = {"delta.logRetentionDuration": _LOG_DAYS, **(known.configuration if known else {})}
+    if _VECTORS in features:
+        configuration["delta.enableDeletionVectors"] = "true"
+    return {
+        "id": str(known.id if known else uuid7()),
+        "format": {"provider": "parquet", "options": {}},
+        "schemaString": Schema.from_arrow(schema).to_json(),
+        "partitionColumns": [],
+        "configuration": configuration,
+        "createdTime": known.created_time if known and known.created_time else _now(),
+    }
+
+
+def _add(file: DataFile, now: int, is_content: bool) -> dict[str, Any]:
+    stats = file.stats | {"tightBounds": False} if file.vector else file.stats
+    action = {"path": file.path, "partitionValues": {}, "size": file.size, "modificationTime": now}
+    action |= {"dataChange": is_content, "stats": json.dumps(stats, ensure_ascii=False, separators=(",", ":"))}
+    return action | ({"deletionVector": file.vector} if file.vector else {})
+
+
+def _remove(file: DataFile, now: int, is_content: bool) -> dict[str, Any]:
+    action = {"path": file.path, "deletionTimestamp": now, "dataChange": is_content, "extendedFileMetadata": True}
+    action |= {"partitionValues": {}, "size": file.size}
+    return action | ({"deletionVector": file.vector} if file.vector else {})
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+def _check_present(storage: Storage, location: str, adds: Iterable[DataFile]) -> None:
     """A commit must not name a file that the tidying of another process took for an orphan."""
-    paths = [f"{storage.path(location)}/{add.path}" for add in adds]
+    paths = [f"{storage.path(location)}/{name}" for add in adds for name in add.names]
     for info in storage.filesystem().get_file_info(paths):
         if not info.is_file:
             raise BrokenError(f"The file {info.path}, written by this run, is gone.")
 
 
-def _settled(storage: Storage, location: str) -> DeltaTable:
-    """The newest state, after the log entry has reached the disk: what is reported as done survives a power cut."""
+def _committed(storage: Storage, location: str) -> DeltaTable:
     table = open_table(storage, location)
     if table is None:
         raise BrokenError(f"The table at {location} is gone after a commit.")
-    if storage.is_local:
-        log = Path(storage.path(location)) / "_delta_log"
-        entry = log / f"{table.version():020}.json"
-        for path in (entry, log, log.parent):
-            with contextlib.suppress(FileNotFoundError):
-                sync_to_disk(path)
     return table
-
-
-def sync_to_disk(path: Path) -> None:
-    """fsync a local file or folder."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _drop_torn_commit(storage: Storage, location: str) -> bool:
-    """Delete the newest log entry of a local table when a power cut left it incomplete. Nobody was told of it yet."""
-    entries = sorted(Path(storage.path(location)).glob("_delta_log/*.json")) if storage.is_local else []
-    if not entries:
-        return False
-    try:
-        lines = entries[-1].read_text().splitlines()
-        if lines and all(isinstance(json.loads(line), dict) for line in lines):
-            return False
-    except ValueError:
-        pass
-    entries[-1].unlink()
-    return True

@@ -1,28 +1,36 @@
-"""Keep a table quick to open and to read: fewer files, a short log, no leftovers. Safe beside runs and queries."""
+"""Keep a table quick to open and to read: fewer files, few deleted rows, a short log, no leftovers.
+
+Safe beside runs and queries.
+"""
 
 import json
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack, suppress
-from pathlib import Path
 
 from deltalake import DeltaTable
+from pyarrow.fs import FileInfo, FileSelector
 
-from hedgerow.lake import log
+from hedgerow.lake import log, read
 from hedgerow.lake.log import Change
 from hedgerow.lake.parts import FILE_BYTES
+from hedgerow.lake.replay import DataFile, replay
 from hedgerow.lake.rewrite import rewrite
-from hedgerow.lake.storage import Storage
+from hedgerow.lake.storage import STAGED, Storage, storage_errors
 
 _SMALL_BYTES = FILE_BYTES // 2
 _ENOUGH_SMALL = 4  # files worth writing together
+_DELETED_SHARE = 0.1  # of a file's rows: more are dearer to skip in every query than to leave out once
+_DELETED_ROWS = 2_000_000  # of a table: queries hold the numbers of deleted rows in memory
 _CHECKPOINT_EVERY = 10  # versions
 
 
 def tidy(storage: Storage, location: str, keep_hours: int) -> None:
-    """Join small files, checkpoint the log, and delete files that no version of the last `keep_hours` names.
+    """Join small files, leave out deleted rows, checkpoint the log, and delete what no version still needs.
 
-    `keep_hours` must exceed the longest query and the longest run. A run that commits meanwhile wins: the joining is
-    then left to the next time. The state (run, fence, cursor) is kept.
+    A version is kept for `keep_hours` after it was replaced; that must exceed the longest query and the longest run.
+    A run that commits meanwhile wins: the writing anew is then left to the next time. The state (run, fence, cursor)
+    is kept.
     """
     table = log.open_table(storage, location)
     if table is None:
@@ -36,15 +44,27 @@ def tidy(storage: Storage, location: str, keep_hours: int) -> None:
 
 
 def _compact(storage: Storage, location: str, table: DeltaTable) -> bool:
-    small = [file for file in log.files_of(table) if file.size < _SMALL_BYTES]
-    if len(small) < _ENOUGH_SMALL or not table.count():
+    active = log.files_of(storage, location, table)
+    worn = _worn(active)
+    if not worn or sum(file.rows - file.deleted for file in active) == 0:
         return False
     schema = log.schema_of(table)
     with ExitStack() as stack:
-        adds = rewrite(stack, storage, location, schema, small)
-        for add in adds:
-            add.data_change = False
-        return log.commit_upkeep(storage, location, table, Change(schema, adds, small))
+        adds = rewrite(stack, storage, location, schema, worn, doomed=read.deleted_rows(table, worn))
+        return log.commit_upkeep(storage, location, table, Change(schema, adds, worn))
+
+
+def _worn(active: list[DataFile]) -> list[DataFile]:
+    """The files worth writing anew, in their order."""
+    small = [file for file in active if file.size < _SMALL_BYTES]
+    chosen = {file.path for file in small} if len(small) >= _ENOUGH_SMALL else set()
+    chosen |= {file.path for file in active if file.deleted > _DELETED_SHARE * file.rows}
+    deleted = sum(file.deleted for file in active if file.path not in chosen)
+    for file in sorted(active, key=lambda file: -file.deleted):
+        if deleted > _DELETED_ROWS and file.path not in chosen:
+            chosen.add(file.path)
+            deleted -= file.deleted
+    return [file for file in active if file.path in chosen]
 
 
 def _checkpointed(storage: Storage, location: str) -> int:
@@ -58,13 +78,32 @@ def _checkpointed(storage: Storage, location: str) -> int:
 
 
 def _sweep(storage: Storage, location: str, table: DeltaTable, keep_hours: int) -> None:
-    """Delete dropped and orphaned files by age, without the two commits that delta-rs would write about it."""
-    filesystem, base = storage.filesystem(), storage.path(location)
-    unused = table.vacuum(retention_hours=keep_hours, dry_run=True, enforce_retention_duration=False, full=True)
-    for name in unused:
+    """Delete dropped files when their time has come, and orphans by age."""
+    oldest = time.time() - keep_hours * 3600
+    known = replay(storage, location, table.version())
+    recent = [file for moment, file in known.dropped if moment >= oldest * 1000]
+    named = {name for file in (*known.active.values(), *recent) for name in file.names}
+    dropped = {name for _, file in known.dropped for name in file.names}
+    base = storage.path(location)
+    filesystem = storage.filesystem()
+    with storage_errors():
+        present = [info for info in filesystem.get_file_info(FileSelector(base)) if info.is_file]
+        staged = filesystem.get_file_info(FileSelector(f"{base}/_delta_log"))
+    unused = [info for info in present if info.base_name not in named]
+    unused = [info for info in unused if info.base_name in dropped or _is_older(info, oldest)]
+    # What a crash left of a commit, or of a checkpoint of delta-rs.
+    unused += [
+        info for info in staged if (STAGED in info.base_name or "#" in info.base_name) and _is_older(info, oldest)
+    ]
+    _delete(storage, unused)
+
+
+def _delete(storage: Storage, unused: Iterable[FileInfo]) -> None:
+    filesystem = storage.filesystem()
+    for info in unused:
         with suppress(FileNotFoundError):
-            filesystem.delete_file(f"{base}/{name}")
-    if storage.is_local:
-        for path in Path(base, "_delta_log").glob("*#*"):  # delta-rs' staging of a commit that was cut off
-            if path.stat().st_mtime < time.time() - keep_hours * 3600:
-                path.unlink(missing_ok=True)
+            filesystem.delete_file(info.path)
+
+
+def _is_older(info: FileInfo, moment: float) -> bool:
+    return bool(info.mtime_ns < moment * 1e9)

@@ -2,13 +2,14 @@
 
 Delta without column mapping, delta-rs, Polars and DuckDB keep every name exactly, also blanks, dots, quotes, commas,
 braces, line breaks and emoji (tested; Spark alone is known to refuse ` ,;{}()\\n\\t=` when it writes such a table).
-What does not survive: names that differ only in case (Delta and DuckDB compare without case) and the empty name (DuckDB
-makes up another one).
+What does not survive: names that differ only in case (Delta and DuckDB compare without case), the empty name (DuckDB
+makes up another one), and the names under which DuckDB tells where in which file a row stands.
 """
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, count
 
+RESERVED = frozenset({"file_index", "file_row_number"})
 PLACEHOLDER = "no_columns"
 """The only column of a table whose source has none: always null, so that its rows can be stored and counted."""
 
@@ -16,8 +17,8 @@ PLACEHOLDER = "no_columns"
 def column_names(names: Iterable[str]) -> dict[str, str]:
     """Source name → stored name, in the order given.
 
-    A name is kept unless it is empty or equals an earlier one but for case; then it gets the first free of `_2`, `_3`…
-    Stored names map to themselves, so naming twice is harmless.
+    A name is kept unless it is empty, reserved, or equals an earlier one but for case; then it gets the first free of
+    `_2`, `_3`… Stored names map to themselves, so naming twice is harmless.
     """
     wanted = list(names)
     taken: set[str] = set()
@@ -37,4 +38,4 @@ def _candidates(name: str) -> Iterator[str]:
 def _is_free(candidate: str, name: str, taken: set[str], exact: set[str]) -> bool:
     """A made-up name must not take the place of a real one that comes later."""
     folded = candidate.lower()
-    return folded not in taken and (candidate == name or folded not in exact)
+    return folded not in taken | RESERVED and (candidate == name or folded not in exact)

@@ -3,9 +3,7 @@
 import contextlib
 import datetime
 import decimal
-import json
 import math
-import time
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,11 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as t
-from deltalake.transaction import AddAction
 
 from hedgerow.core.errors import AppError
 from hedgerow.lake import log
-from hedgerow.lake.storage import Storage, storage_errors
+from hedgerow.lake.replay import DataFile
+from hedgerow.lake.storage import Storage, storage_errors, sync_to_disk
 
 FILE_BYTES = 64 * 2**20  # a merge rewrites the files it touches: smaller ones make it cheaper, larger ones fewer
 GROUP_ROWS = 122_880  # what DuckDB scans as one unit
@@ -38,7 +36,7 @@ class PartWriter:
 
     A context: leaving it with an exception deletes what was written, except files that a commit has named.
     Raises BrokenError when the storage fails, ConflictError when the table's folder is deleted meanwhile.
-    `close()` gives the Delta actions; then every file is complete, and on the disk if the storage is a local folder.
+    `close()` gives the files; then every one is complete, and on the disk if the storage is a local folder.
     """
 
     def __init__(self, storage: Storage, location: str, schema: pa.Schema, keep_stats: Sequence[str] = ()) -> None:
@@ -50,7 +48,7 @@ class PartWriter:
         self._pending_rows = self._pending_bytes = 0
         self._file: _OpenFile | None = None
         self._names: list[str] = []
-        self._actions: list[AddAction] = []
+        self._files: list[DataFile] = []
         self._syncer = ThreadPoolExecutor(1)
         self._syncs: list[Future[None]] = []
 
@@ -73,7 +71,7 @@ class PartWriter:
             with storage_errors():
                 self._flush()
 
-    def close(self, *, at_least_one: bool = False) -> list[AddAction]:
+    def close(self, *, at_least_one: bool = False) -> list[DataFile]:
         """Finish the last file. `at_least_one`: without rows, write one file that only holds the schema."""
         with storage_errors():
             if self._pending_rows:
@@ -83,7 +81,7 @@ class PartWriter:
             self._close_file()
             for sync in self._syncs:
                 sync.result()
-        return self._actions
+        return self._files
 
     def _flush(self) -> None:
         table = pa.Table.from_batches(self._pending, self._schema)
@@ -107,11 +105,10 @@ class PartWriter:
         file, self._file = self._file, None
         metadata = file.close()
         stats = _stats(metadata, self._schema, self._stats_columns)
-        size = file.sink_size
-        self._actions.append(AddAction(file.name, size, {}, int(time.time() * 1000), True, json.dumps(stats)))
+        self._files.append(DataFile(file.name, file.sink_size, stats))
         if self._storage.is_local:
             path = Path(self._storage.path(self._location)) / file.name
-            self._syncs.append(self._syncer.submit(log.sync_to_disk, path))
+            self._syncs.append(self._syncer.submit(sync_to_disk, path))
 
     def _discard(self) -> None:
         """Delete the files, but none that the table's newest version names: the commit may have landed after all."""
@@ -121,7 +118,7 @@ class PartWriter:
             table = log.open_table(self._storage, self._location)
         except AppError:
             return  # not known: what is not named is an orphan, which tidying removes
-        named = {f.path for f in log.files_of(table)} if table else set()
+        named = {f.path for f in log.files_of(self._storage, self._location, table)} if table else set()
         for name in self._names:
             if name not in named:
                 with contextlib.suppress(FileNotFoundError):

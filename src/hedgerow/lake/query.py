@@ -6,30 +6,20 @@ and settings are closed for good (`lock_configuration`). `lake.guard` says what 
 """
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 
 from hedgerow.core.errors import AppError, BadRequestError, BrokenError
-from hedgerow.lake import dialect, guard, read, results
+from hedgerow.lake import dialect, duck, guard, read, results
 from hedgerow.lake.answer import Limits, Result
 from hedgerow.lake.storage import Storage
 
 THREADS: Final = 2
 LARGEST_ANSWER_MIB: Final = 32
-_CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
-    "threads": THREADS,
-    "temp_directory": "",
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "allow_community_extensions": False,
-    "python_enable_replacements": False,
-}
 _UNRESOLVED: Final = re.compile(r'(?:Referenced column|does not have a column named|Referenced table) "(.*?)"')
 
 _USERS_FAULT: Final = (
@@ -48,32 +38,7 @@ _USERS_FAULT: Final = (
 
 def connect(storage: Storage) -> duckdb.DuckDBPyConnection:
     """An empty database in memory that can reach the storage; not yet closed to all else."""
-    connection = duckdb.connect(":memory:", config=_CONFIG)
-    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET allow_persistent_secrets = false")
-    if not storage.is_local:
-        _reach_s3(connection, storage)
-    return connection
-
-
-def _reach_s3(connection: duckdb.DuckDBPyConnection, storage: Storage) -> None:
-    """The extension of the installed wheel, its signature checked, and the keys of the environment for our prefix."""
-    import duckdb_extension_httpfs
-
-    folder = Path(duckdb_extension_httpfs.__file__).parent
-    connection.execute(f"LOAD {_text(str(next(folder.glob('extensions/*/httpfs.duckdb_extension'))))}")
-    scheme, _, host = os.environ.get("AWS_ENDPOINT_URL", "").rpartition("://")
-    facts = {
-        "SCOPE": storage.uri(""),
-        "REGION": storage.delta_options()["AWS_REGION"],
-        "KEY_ID": os.environ.get("AWS_ACCESS_KEY_ID", ""),
-        "SECRET": os.environ.get("AWS_SECRET_ACCESS_KEY", ""),
-        "SESSION_TOKEN": os.environ.get("AWS_SESSION_TOKEN", ""),
-        "ENDPOINT": host,
-        "URL_STYLE": "path" if host else "",
-        "USE_SSL": "false" if scheme == "http" else "",
-    }
-    given = ", ".join(f"{name} {_text(value)}" for name, value in facts.items() if value)
-    connection.execute(f"CREATE SECRET storage (TYPE s3, {given})")
+    return duck.connect(storage, threads=THREADS, temp_directory="")
 
 
 def answer(connection: duckdb.DuckDBPyConnection, storage: Storage, job: Mapping[str, Any]) -> bytes:
@@ -121,13 +86,10 @@ def seal(connection: duckdb.DuckDBPyConnection, storage: Storage, tables: Mappin
     snapshots = {name: _snapshot(storage, name, location) for name, location in tables.items()}
     files = [uri for snapshot in snapshots.values() for uri in snapshot.uris]
     connection.execute(f"SET memory_limit = '{limits.memory_mib}MiB'")
-    connection.execute(f"SET allowed_paths = {_list(files)}")
+    connection.execute(f"SET allowed_paths = {duck.texts(files)}")
     connection.execute("SET enable_external_access = false")
     for name, snapshot in snapshots.items():
-        columns = ", ".join(f"CAST({_quoted(c.name)} AS {c.duckdb}) AS {_quoted(c.name)}" for c in snapshot.columns)
-        connection.execute(
-            f"CREATE VIEW {_quoted(name)} AS SELECT {columns} FROM read_parquet({_list(snapshot.uris)})"  # noqa: S608
-        )
+        duck.create_view(connection, name, snapshot)
     connection.execute("SET lock_configuration = true")
 
 
@@ -136,18 +98,6 @@ def _snapshot(storage: Storage, name: str, location: str) -> read.Snapshot:
     if found is None:
         raise BrokenError(f"The data of the table {name} is gone from {location}.")
     return found
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _list(texts: list[str]) -> str:
-    return "[" + ", ".join(_text(text) for text in texts) + "]"
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _explain(error: duckdb.Error, limits: Limits) -> AppError:

@@ -1,15 +1,17 @@
 """What a table is now: its state for runs and screens, its files for queries."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
-from hedgerow.lake import log, types
-from hedgerow.lake.storage import Storage, storage_errors
+from hedgerow.core.errors import BrokenError
+from hedgerow.lake import log, rewrite, types
+from hedgerow.lake.replay import DataFile
+from hedgerow.lake.storage import Storage
 
 
 @dataclass(frozen=True)
@@ -41,28 +43,30 @@ class Snapshot:
     """The Parquet files of one version and its columns, in order.
 
     Every file has exactly these columns with these types (a change of schema rewrites the whole table in one commit),
-    so `SELECT * FROM read_parquet(uris)` is the table. A table of ours has at least one file, also without rows.
-    The files stay for `keep_hours` (see `maintain.tidy`) after newer versions dropped them.
+    so all rows of `uris` but the `deleted` ones (uri → ascending row numbers) are the table; see `duck.create_view`.
+    A table of ours has at least one file, also without rows. The files stay for `keep_hours` (see `maintain.tidy`)
+    after newer versions dropped them.
     """
 
     version: int
     uris: list[str]
     columns: tuple[Column, ...]
     row_count: int
+    deleted: dict[str, pa.Int64Array] = field(default_factory=dict)
 
 
 def state(storage: Storage, location: str) -> State | None:
     """The newest state; None when there is no table. Reads the newest log entry, not the history."""
     table = log.open_table(storage, location)
-    return None if table is None else state_of(table)
+    return None if table is None else state_of(storage, location, table)
 
 
-def state_of(table: DeltaTable) -> State:
+def state_of(storage: Storage, location: str, table: DeltaTable) -> State:
     """The state of an opened table."""
     facts = log.facts_of(table)
     return State(
         version=table.version(),
-        row_count=table.count(),
+        row_count=_count(log.files_of(storage, location, table)),
         columns=[{"name": f.name, "type": types.contract(f.type)} for f in log.schema_of(table)],
         run=facts.run if facts else None,
         fence=log.fence_of(table),
@@ -76,9 +80,28 @@ def files(storage: Storage, location: str) -> Snapshot | None:
     if table is None:
         return None
     columns = tuple(Column(f.name, types.duckdb(f.type), types.contract(f.type)) for f in log.schema_of(table))
-    active = log.files_of(table)
+    active = log.files_of(storage, location, table)
     base = storage.uri(location)
-    return Snapshot(table.version(), [f"{base}/{f.path}" for f in active], columns, table.count())
+    deleted = {f"{base}/{path}": rows for path, rows in deleted_rows(table, active).items()}
+    return Snapshot(table.version(), [f"{base}/{f.path}" for f in active], columns, _count(active), deleted)
+
+
+def deleted_rows(table: DeltaTable, files: Iterable[DataFile]) -> dict[str, pa.Int64Array]:
+    """The row numbers, ascending, that do not count any more, for those of the active `files` that have some."""
+    wanted = {file.path for file in files if file.vector}
+    found: dict[str, pa.Int64Array] = {}
+    for batch in pa.RecordBatchReader.from_stream(table.deletion_vectors()) if wanted else ():
+        for address, counts in zip(*batch.columns, strict=True):
+            path = address.as_py().rpartition("/")[2]
+            if path in wanted:
+                found[path] = pc.indices_nonzero(pc.invert(counts.values)).cast(pa.int64())
+    if len(found) < len(wanted):
+        raise BrokenError("A deletion vector of the table cannot be read.")
+    return found
+
+
+def _count(files: Iterable[DataFile]) -> int:
+    return sum(file.rows - file.deleted for file in files)
 
 
 def maximum(storage: Storage, location: str, column: str) -> str | None:
@@ -89,12 +112,12 @@ def maximum(storage: Storage, location: str, column: str) -> str | None:
     table = log.open_table(storage, location)
     if table is None or column not in log.schema_of(table).names:
         return None
+    active = log.files_of(storage, location, table)
+    deleted = deleted_rows(table, active)
     greatest: Any = None
-    filesystem = storage.filesystem()
-    for file in log.files_of(table):
-        with storage_errors(), filesystem.open_input_file(f"{storage.path(location)}/{file.path}") as source:
-            for batch in pq.ParquetFile(source).iter_batches(columns=[column]):
-                value = pc.max(batch.column(0))
-                if value.is_valid and (greatest is None or pc.greater(value, greatest).as_py()):
-                    greatest = value
+    for file in active:
+        for batch in rewrite.batches(storage, location, file.path, columns=[column], without=deleted.get(file.path)):
+            value = pc.max(batch.column(0))
+            if value.is_valid and (greatest is None or pc.greater(value, greatest).as_py()):
+                greatest = value
     return None if greatest is None else str(greatest.cast(pa.string()).as_py())

@@ -10,11 +10,10 @@ from itertools import groupby
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from deltalake.transaction import AddAction
 
 from hedgerow.lake import evolve
-from hedgerow.lake.log import DataFile
 from hedgerow.lake.parts import FILE_BYTES, GROUP_BYTES, PartWriter
+from hedgerow.lake.replay import DataFile
 from hedgerow.lake.storage import Storage, storage_errors
 
 _BATCH_ROWS = 65_536
@@ -40,8 +39,8 @@ def rewrite(
     *,
     doomed: Mapping[str, pa.Int64Array] | None = None,
     keep_stats: Sequence[str] = (),
-) -> list[AddAction]:
-    """The actions that add the rows of `files` with `schema`, save the `doomed` ones (path → ascending row numbers).
+) -> list[DataFile]:
+    """New files with the rows of `files` and `schema`, save the `doomed` ones (path → ascending row numbers).
 
     Rows keep their order, so that files go on covering narrow ranges of keys. The new files are put on `stack`, which
     deletes them when the caller fails. Memory: a row group per worker.
@@ -52,7 +51,7 @@ def rewrite(
     workers = max(1, min(_WORKERS, 2 * sum(file.size for file in kept) // FILE_BYTES))
     spans = [span for span in _spans(groups, workers) if span]
 
-    def work(span: list[_Group], writer: PartWriter) -> list[AddAction]:
+    def work(span: list[_Group], writer: PartWriter) -> list[DataFile]:
         for path, run in groupby(span, key=lambda group: group.path):
             for batch in batches(storage, location, path, groups=list(run), without=doomed.get(path)):
                 writer.write(evolve.conform(batch, schema))
@@ -62,7 +61,7 @@ def rewrite(
         return []
     writers = [stack.enter_context(PartWriter(storage, location, schema, keep_stats)) for _ in spans]
     with ThreadPoolExecutor(len(spans)) as pool:
-        return [action for actions in pool.map(work, spans, writers) for action in actions]
+        return [file for written in pool.map(work, spans, writers) for file in written]
 
 
 def batches(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
 _S3 = "s3://"
+STAGED = ".staged"
+"""Ends the names of files that are being written; what a crash leaves of them, `maintain.tidy` removes."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,66 @@ class Storage:
             region=_region(), endpoint_override=host or None, scheme=scheme or "https", allow_bucket_creation=False
         )
 
+    def write_new(self, name: str, content: bytes) -> None:
+        """Write a file under a name that nobody else uses; in a local folder it is on the disk afterwards."""
+        if not self.is_local:
+            with self.filesystem().open_output_stream(self.path(name)) as stream:
+                stream.write(content)
+            return
+        with Path(self.path(name)).open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a file whole unless there is one of that name; False when there is. Of two at once one wins.
+
+        In a local folder, which must be there, it is on the disk afterwards, name and all. Raises OSError.
+        """
+        if not self.is_local:
+            return self._create_object(name, content)
+        path = Path(self.path(name))
+        staged = f"{name.rpartition('/')[0] or '.'}/.{uuid.uuid4().hex}{STAGED}"
+        try:
+            self.write_new(staged, content)
+            os.link(self.path(staged), path)
+        except FileExistsError:
+            return False
+        finally:
+            Path(self.path(staged)).unlink(missing_ok=True)
+        sync_to_disk(path.parent)
+        return True
+
+    def create_folder(self, name: str) -> None:
+        """Make a folder, and those above it, where there are folders; they are on the disk afterwards."""
+        if self.is_local:
+            path = Path(self.path(name))
+            path.mkdir(parents=True, exist_ok=True)
+            for folder in (path, *path.parents[:3]):
+                sync_to_disk(folder)
+
+    def _create_object(self, name: str, content: bytes) -> bool:
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, BaseError
+        from obstore.store import S3Store
+
+        endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+        bucket, _, prefix = self.root.partition("/")
+        store = S3Store(
+            bucket,
+            prefix=prefix or None,
+            region=_region(),
+            endpoint=endpoint or None,
+            client_options={"allow_http": endpoint.startswith("http://")},
+        )
+        try:
+            obstore.put(store, name, content, mode="create")
+        except AlreadyExistsError:
+            return False
+        except BaseError as error:
+            raise OSError(str(error)) from error
+        return True
+
     def delete(self, location: str) -> None:
         """Delete a whole table; one that is not there is no error.
 
@@ -95,14 +157,13 @@ class Storage:
                 f"The storage {self.url} cannot be used: its name contains a % escape, which delta-rs decodes.",
                 hint="Choose a folder without % in its name.",
             )
-        probe = f"{self.root}/.probe-{uuid.uuid4().hex}"
+        probe = f".probe-{uuid.uuid4().hex}"
         try:
             filesystem = self.filesystem()
             if self.is_local:
                 filesystem.create_dir(self.root, recursive=True)
-            with filesystem.open_output_stream(probe) as stream:
-                stream.write(b"hedgerow")
-            filesystem.delete_file(probe)
+            self.create(probe, b"hedgerow")
+            filesystem.delete_file(self.path(probe))
         except OSError as error:
             raise BrokenError(
                 f"The storage {self.url} cannot be written: {error}",
@@ -121,6 +182,15 @@ def storage_errors() -> Iterator[None]:
         raise BrokenError(
             f"The storage failed: {error}", hint="Check that the storage is up and has room, then sync again."
         ) from error
+
+
+def sync_to_disk(path: Path) -> None:
+    """fsync a local file or folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _region() -> str:

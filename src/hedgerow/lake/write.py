@@ -11,15 +11,18 @@ version has exactly its columns.
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from hedgerow.core.errors import ConflictError, KeyRequiredError
-from hedgerow.lake import evolve, log, read
+from hedgerow.lake import evolve, log, read, vectors
 from hedgerow.lake.keys import ChangedKeys
 from hedgerow.lake.log import Change, CommitFacts
 from hedgerow.lake.parts import PartWriter
+from hedgerow.lake.replay import DataFile
 from hedgerow.lake.rewrite import rewrite
 from hedgerow.lake.storage import Storage
 
@@ -57,8 +60,8 @@ def replace(
     with PartWriter(storage, location, incoming.schema) as parts:
         rows = _stream(incoming, incoming.schema, batches, parts, on_rows)
         change = Change(incoming.schema, parts.close(at_least_one=True), whole=True)
-        table = log.commit(storage, location, incoming.schema, finish, lambda _table: change)
-    return _written(rows, table)
+        table = log.commit(storage, location, finish, lambda _table: change)
+    return _written(storage, location, rows, table)
 
 
 def append(
@@ -89,7 +92,8 @@ def merge(
 ) -> Written:
     """Add the batches, dropping rows of the table whose `key` (source column names) they bring again.
 
-    As `append` otherwise. Only files that hold such rows are rewritten. Raises KeyRequiredError when the batches lack
+    As `append` otherwise. Files that hold such rows stay, with a deletion vector: the price is that of the change, not
+    of the table. Raises KeyRequiredError when the batches lack
     a key column, or bring a key twice or null.
     """
     if not key or not set(key) <= set(schema.names):
@@ -115,7 +119,7 @@ def _add(
         parts = stack.enter_context(PartWriter(storage, location, target, key_schema.names))
         rows = _stream(incoming, target, batches, parts, on_rows)
         if not rows and before is not None:
-            return _written(0, _without_rows(storage, location, before, finish()))
+            return _written(storage, location, 0, _without_rows(storage, location, before, finish()))
         adds = parts.close(at_least_one=True)
         written = [add.path for add in adds]
         keys = stack.enter_context(ChangedKeys(storage, location, key_schema, written)) if key else None
@@ -125,14 +129,43 @@ def _add(
                 raise ConflictError("The table was made, changed or deleted by another run since this one began.")
             if table is None:
                 return Change(target, adds, whole=True)
-            whole = log.schema_of(table) != target
-            doomed = {f.path: keys.matches(f) for f in keys.candidates(table)} if keys else {}
-            touched = [f for f in log.files_of(table) if whole or len(doomed.get(f.path, ()))]
-            kept = rewrite(stack, storage, location, target, touched, doomed=doomed, keep_stats=key_schema.names)
-            return Change(target, [*adds, *kept], [] if whole else touched, whole=whole)
+            active = log.files_of(storage, location, table)
+            deleted = _deleted(table, active, keys)
+            if log.schema_of(table) == target:
+                return _with_vectors(storage, location, target, adds, active, deleted)
+            names = key_schema.names
+            kept = rewrite(stack, storage, location, target, active, doomed=deleted, keep_stats=names)
+            return Change(target, [*kept, *adds], whole=True)
 
-        table = log.commit(storage, location, target, finish, plan)
-    return _written(rows, table)
+        table = log.commit(storage, location, finish, plan)
+    return _written(storage, location, rows, table)
+
+
+def _deleted(table: DeltaTable, active: Sequence[DataFile], keys: ChangedKeys | None) -> dict[str, pa.Int64Array]:
+    """The row numbers, ascending, that will not count any more: those that did not, and those with a changed key."""
+    deleted = read.deleted_rows(table, active)
+    matches = keys.matches(active, log.schema_of(table)) if keys else {}
+    for path, rows in matches.items():
+        both = pa.chunked_array([deleted[path], rows]) if path in deleted else rows
+        unique = pc.unique(both)
+        deleted[path] = unique.take(pc.sort_indices(unique))
+    return deleted
+
+
+def _with_vectors(
+    storage: Storage,
+    location: str,
+    schema: pa.Schema,
+    adds: list[DataFile],
+    active: Sequence[DataFile],
+    deleted: dict[str, pa.Int64Array],
+) -> Change:
+    """Add files; those of the active ones that lose rows get a vector that says so, or go when none is left."""
+    touched = [file for file in active if len(deleted.get(file.path, ())) > file.deleted]
+    left = [file for file in touched if len(deleted[file.path]) < file.rows]
+    descriptors = vectors.write(storage, location, {file.path: deleted[file.path] for file in left})
+    again = [replace_fields(file, vector=descriptors[file.path]) for file in left]
+    return Change(schema, [*again, *adds], touched)
 
 
 def _without_rows(storage: Storage, location: str, table: DeltaTable, facts: CommitFacts) -> DeltaTable:
@@ -146,7 +179,7 @@ def _without_rows(storage: Storage, location: str, table: DeltaTable, facts: Com
             raise ConflictError("The table was deleted since this run began.")
         return Change(log.schema_of(now), [])
 
-    return log.commit(storage, location, log.schema_of(table), lambda: facts, plan)
+    return log.commit(storage, location, lambda: facts, plan)
 
 
 def _target(table: DeltaTable | None, incoming: evolve.Incoming) -> pa.Schema:
@@ -175,6 +208,6 @@ def _stream(
     return rows
 
 
-def _written(rows: int, table: DeltaTable) -> Written:
-    state = read.state_of(table)
+def _written(storage: Storage, location: str, rows: int, table: DeltaTable) -> Written:
+    state = read.state_of(storage, location, table)
     return Written(rows, state.version, state.row_count, state.columns)
