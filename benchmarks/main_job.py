@@ -23,7 +23,7 @@ Row = tuple[str, str, str]  # what, measured, target
 _NOTES = """\
 Figures with brackets are medians (least to greatest). Memory is the proportional set size (shared pages count once) of
 all Hedgerow processes, sampled every 0.2 s, so a shorter peak can be missed; the greatest is given. "Work" is by the
-job's own times, from its creation to its end; the seconds before it also hold the client's looking every 0.1 s."""
+job's own times, from its creation to its end; the other seconds end when a client that looks every 0.1 s sees it."""
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.measuring import progress
 
 _HERE = Path(__file__).parent
-_LONGEST = 900
+_LONGEST = 1800
 
 
 class PeerError(Exception):
