@@ -17,18 +17,24 @@ if TYPE_CHECKING:
 
 Settings = Mapping[str, Any]
 CursorType = Literal["integer", "numeric", "datetime", "date", "timestamp"]
+BadValues = Literal["null_and_count", "keep_text", "fail"]
+"""What becomes of values that no table can hold (type_mapping.md rule 8): see `ReadRequest`."""
 ColumnType = Literal["integer", "float", "decimal", "string", "datetime", "date", "boolean", "array", "json"]
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column as discovery saw it. `declared` is the source's own word for the type (for the type report)."""
+    """A column as discovery saw it. `declared` is the source's own word for the type.
+
+    `may_lose` says which of its values no table can hold and what becomes of them; None when it can hold them all.
+    """
 
     name: str
     declared: str
     type: ColumnType
     nullable: bool = True
     cursor_type: CursorType | None = None
+    may_lose: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,20 +69,30 @@ class Cursor:
 
 @dataclass(frozen=True)
 class ReadRequest:
-    """What to read. `memory_mib` bounds what the reader may hold; batches should stay under a tenth of it."""
+    """What to read. `memory_mib` bounds what the reader may hold; batches should stay under a tenth of it.
+
+    `key` tells rows apart in samples of losses (the source's own key if empty). `bad_values`: `keep_text` asks for a
+    column of text beside each column that may lose values, `<column>__raw`, with the source's own text of the lost ones
+    only; `fail` for BadDataError at the first one.
+    """
 
     table: str
     cursor: Cursor | None = None
     key: tuple[str, ...] = ()
     memory_mib: int = 256
+    bad_values: BadValues = "null_and_count"
 
 
 @dataclass
 class Loss:
-    """Values that the target cannot hold and that became null (type_mapping.md rule 5): counted, never silent."""
+    """Values of a column that no table can hold, or not whole (type_mapping.md rule 5): counted, never silent.
+
+    `sample` names some of their rows: by the key's values, or by the place among the rows read.
+    """
 
     reason: str
     count: int = 0
+    sample: list[str] = field(default_factory=list)
 
 
 @dataclass

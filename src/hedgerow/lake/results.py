@@ -92,20 +92,39 @@ def _expression(alias: str, kind: "DuckDBPyType") -> str:
     return build(alias) if build else f"CAST({alias} AS VARCHAR)"
 
 
-def _moment(alias: str) -> str:
-    return f"CASE WHEN isfinite({alias}) THEN replace(CAST({alias} AS VARCHAR), ' ', 'T') END"
+def _day(alias: str) -> str:
+    return _time(alias, f"CAST({alias} AS VARCHAR)", "DATE")
+
+
+def _moment(alias: str, zone: str = "") -> str:
+    return _time(alias, f"replace(replace(CAST({alias} AS VARCHAR), ' (BC)', ''), ' ', 'T')", "TIMESTAMP", zone)
+
+
+def _instant(alias: str) -> str:
+    """By its number: DuckDB writes an instant's microseconds wrongly in years beyond 200,000."""
+    wall_clock = f"make_timestamp(epoch_us({alias}))"
+    return f"CASE WHEN isfinite({alias}) THEN {_moment(wall_clock, 'Z')} END"
+
+
+def _time(alias: str, text: str, kind: str, zone: str = "") -> str:
+    """ISO, and ` BC` behind all else as PostgreSQL has it: DuckDB puts `(BC)` in the middle. None for infinity."""
+    early = f"replace({text}, ' (BC)', '') || '{zone} BC'"
+    return (
+        f"CASE WHEN NOT isfinite({alias}) THEN NULL WHEN {alias} < {kind} '0001-01-01' THEN {early} "
+        f"ELSE {text} || '{zone}' END"
+    )
 
 
 _EXPRESSIONS: Final[dict[str, Callable[[str], str]]] = {
     "double": lambda c: f"CASE WHEN isfinite({c}) THEN {c} END",
     "float": lambda c: f"CASE WHEN isfinite({c}) THEN CAST(CAST({c} AS VARCHAR) AS DOUBLE) END",
     "blob": lambda c: f"to_base64({c})",
-    "date": lambda c: f"CASE WHEN isfinite({c}) THEN CAST({c} AS VARCHAR) END",
+    "date": _day,
     "timestamp": _moment,
     "timestamp_s": _moment,
     "timestamp_ms": _moment,
     "timestamp_ns": _moment,
-    "timestamp with time zone": lambda c: f"replace({_moment(c)}, '+00', 'Z')",
+    "timestamp with time zone": _instant,
 }
 
 

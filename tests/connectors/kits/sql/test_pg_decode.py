@@ -9,11 +9,6 @@ from hedgerow.connectors.kits.sql.pg_types import Plan
 PRICE = Plan("{}::text", "decimal", (5, 2))
 
 
-class Counted(dict[str, int]):
-    def __call__(self, reason: str, values: int) -> None:
-        self[reason] = self.get(reason, 0) + values
-
-
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
@@ -23,11 +18,22 @@ class Counted(dict[str, int]):
     ],
 )  # fmt: skip
 def test_decimals_are_kept_exactly_or_not_at_all(text: str, kept: str | None) -> None:
-    counted = Counted()
-    decoded = pg_decode.decode(pa.array([text, None, "7.00"]), PRICE, counted)
+    decoded, lost = pg_decode.decode(pa.array([text, None, "7.00"]), PRICE)
     assert decoded.type == pa.decimal128(5, 2)
     assert decoded.to_pylist() == [kept and Decimal(kept), None, Decimal("7.00")]
-    assert sum(counted.values()) == (kept is None)
+    assert (lost is None) == (kept is not None)
+    if lost:
+        assert lost.mask.to_pylist() == [True, False, False]
+        assert lost.texts[0].as_py() == text
+
+
+def test_a_text_with_a_real_replacement_character_is_not_taken_for_a_broken_one() -> None:
+    values = pa.array(["\N{REPLACEMENT CHARACTER}".encode(), b"caf\xe9", None])
+    decoded, lost = pg_decode.decode(values, Plan("{0}::text", "string"))
+    assert decoded.to_pylist() == ["\N{REPLACEMENT CHARACTER}", "caf\N{REPLACEMENT CHARACTER}", None]
+    assert lost is not None
+    assert lost.mask.to_pylist() == [False, True, False]
+    assert lost.texts.to_pylist() == [None, "\\x636166e9", None]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from hedgerow.connectors.contract import Column, SourceTable
-from hedgerow.connectors.kits.sql.pg_types import Declared, Plan, plan
+from hedgerow.connectors.kits.sql.pg_types import NOT_TEXT, Declared, Plan, plan
 
 if TYPE_CHECKING:
     import psycopg
@@ -28,7 +28,7 @@ _RELATIONS: Final = """
 _COLUMNS: Final = """
     with recursive shown as (
         select a.attrelid, a.attnum, a.attname, a.attnotnull, a.atttypid, a.atttypmod,
-               a.attnotnull and c.relkind in ('r', 'p') as filled
+               a.attnotnull and (c.relkind = 'p' or c.relkind = 'r' and not c.relhassubclass) as filled
         from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
         where a.attrelid = any(%(oids)s) and a.attnum > 0 and not a.attisdropped
     ), resolved as (
@@ -70,12 +70,13 @@ _PARTITION_KEYS: Final = """
 
 @dataclass(frozen=True)
 class PgColumn:
-    """A column as declared, and how it is read."""
+    """A column as declared, and how it is read. `may_lose` as in `contract.Column`."""
 
     name: str
     declared: str
     nullable: bool
     plan: Plan
+    may_lose: str | None = None
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,11 @@ def relations(connection: "Connection", schema: str, name: str | None = None) ->
 
 def _columns(connection: "Connection", oids: Sequence[int]) -> Mapping[int, list[PgColumn]]:
     found: defaultdict[int, list[PgColumn]] = defaultdict(list)
+    knows_encoding = connection.info.parameter_status("server_encoding") != "SQL_ASCII"
     for oid, name, shown, nullable, *facts in connection.execute(_COLUMNS, {"oids": list(oids)}):
-        found[oid].append(PgColumn(name, shown, nullable, plan(Declared(*facts))))
+        made = plan(Declared(*facts))
+        may_lose = made.may_lose or (NOT_TEXT if made.is_text and not knows_encoding else None)
+        found[oid].append(PgColumn(name, shown, nullable, made, may_lose))
     return found
 
 
@@ -154,7 +158,9 @@ def _partition_keys(connection: "Connection", parents: Sequence[int]) -> dict[in
 
 def offer(relation: Relation, rows: int | None = None) -> SourceTable:
     """A relation in the words of the contract. Without a declared key a column `id` stands in (§10)."""
-    columns = tuple(Column(c.name, c.declared, c.plan.type, c.nullable, c.plan.cursor_type) for c in relation.columns)
+    columns = tuple(
+        Column(c.name, c.declared, c.plan.type, c.nullable, c.plan.cursor_type, c.may_lose) for c in relation.columns
+    )
     key = relation.key or (("id",) if relation.column("id") else ())
     return SourceTable(relation.name, columns, key, relation.description, rows)
 

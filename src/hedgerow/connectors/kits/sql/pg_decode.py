@@ -3,7 +3,7 @@
 Works on whole columns. Python looks at single values only in a batch that holds some which cannot be stored.
 """
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -38,9 +38,19 @@ _NO_NUMBERS: Final = pa.array(["NaN", "Infinity", "-Infinity"])
 NOT_A_NUMBER: Final = "NaN, infinite or too long for the declared type"
 OUT_OF_RANGE: Final = "infinite, or beyond what a column of dates can hold"
 NOT_UTF8: Final = "not UTF-8: undecodable bytes were replaced"
+BOUNDS_GONE: Final = "an array that does not begin at 1: its bounds were not kept"
 
-Count = Callable[[str, int], None]
-"""Told the reason and how many values of the column could not be kept."""
+
+@dataclass(frozen=True)
+class Lost:
+    """Values that could not be kept as they are: which (`mask`, never null), why, and the source's text of each.
+
+    `texts` is a whole column, null throughout when nobody asked for it.
+    """
+
+    reason: str
+    mask: pa.BooleanArray
+    texts: pa.StringArray
 
 
 def arrow_type(plan: Plan) -> pa.DataType:
@@ -48,32 +58,44 @@ def arrow_type(plan: Plan) -> pa.DataType:
     return pa.decimal128(*plan.digits) if plan.digits else _TYPES[plan.stored]
 
 
-def decode(values: pa.Array, plan: Plan, count: Count) -> pa.Array:
-    """The column as planned."""
+def decode(values: pa.Array, plan: Plan, checked: pa.Array | None = None) -> tuple[pa.Array, Lost | None]:
+    """The column as planned, and what of it was lost. `checked` holds the source's text where `Plan.lossy` is true."""
     if plan.digits:
-        if plan.nan_is_null:
-            count(NOT_A_NUMBER, values.null_count)
-        return _decimals(values, plan.digits, count)
+        return _decimals(values, plan)
     if plan.stored in _BOUNDS:
-        return _in_range(values, plan, count)
+        return _in_range(values, plan, checked)
+    lost = None
     if plan.is_text and pa.types.is_binary(values.type):
-        return _text(values, count)
+        values, lost = _text(values)
+    if plan.is_hidden and checked is not None:
+        lost = lost or _lost(BOUNDS_GONE, checked.is_valid(), checked)
     wanted = arrow_type(plan)
-    return values if values.type == wanted else values.cast(wanted)
+    return (values if values.type == wanted else values.cast(wanted)), lost
 
 
-def _decimals(values: pa.Array, digits: tuple[int, int], count: Count) -> pa.Array:
+def _lost(reason: str, mask: pa.BooleanArray, texts: pa.Array | None) -> Lost | None:
+    if not pc.any(mask).as_py():
+        return None
+    return Lost(reason, mask, pa.nulls(len(mask), pa.string()) if texts is None else texts)
+
+
+def _gone(before: pa.Array, after: pa.Array) -> pa.BooleanArray:
+    """Which values became null."""
+    return pc.and_(before.is_valid(), after.is_null())
+
+
+def _decimals(values: pa.Array, plan: Plan) -> tuple[pa.Array, Lost | None]:
+    digits = plan.digits or (0, 0)
     wanted = pa.decimal128(*digits)
     try:
-        return values.cast(wanted)
+        return values.cast(wanted), _lost(NOT_A_NUMBER, values.is_null(), None) if plan.nan_is_null else None
     except pa.ArrowInvalid:
         numbers = pc.if_else(pc.is_in(values, _NO_NUMBERS), pa.scalar(None, pa.string()), values)
     try:
         decoded = numbers.cast(wanted)
     except pa.ArrowInvalid:  # a foreign table's declaration binds nobody: look at each value
         decoded = pa.array([_decimal(text, digits) for text in numbers.to_pylist()], wanted)
-    count(NOT_A_NUMBER, decoded.null_count - values.null_count)
-    return decoded
+    return decoded, _lost(NOT_A_NUMBER, _gone(values, decoded), values)
 
 
 def _decimal(text: str | None, digits: tuple[int, int]) -> Decimal | None:
@@ -91,27 +113,30 @@ def _decimal(text: str | None, digits: tuple[int, int]) -> Decimal | None:
     return number if fits else None
 
 
-def _in_range(values: pa.Array, plan: Plan, count: Count) -> pa.Array:
+def _in_range(values: pa.Array, plan: Plan, checked: pa.Array | None) -> tuple[pa.Array, Lost | None]:
     raw_type, first, last = _BOUNDS[plan.stored]
     raw = values.view(raw_type)
     extremes = pc.min_max(raw)
     least, greatest = extremes["min"].as_py(), extremes["max"].as_py()
-    if least is not None and (least < first or greatest > last):
-        inside = pc.and_(pc.greater_equal(raw, first), pc.less_equal(raw, last))
-        kept = pc.if_else(inside, raw, pa.scalar(None, raw_type))
-        count(OUT_OF_RANGE, kept.null_count - raw.null_count)
-        raw = kept
-    return raw.view(arrow_type(plan))
+    if least is None or (least >= first and greatest <= last):
+        return raw.view(arrow_type(plan)), None
+    inside = pc.and_(pc.greater_equal(raw, first), pc.less_equal(raw, last))
+    kept = pc.if_else(inside, raw, pa.scalar(None, raw_type))
+    return kept.view(arrow_type(plan)), _lost(OUT_OF_RANGE, _gone(raw, kept), checked)
 
 
-def _text(values: pa.Array, count: Count) -> pa.Array:
-    """Bytes of a database that does not know its encoding, as text."""
+def _text(values: pa.Array) -> tuple[pa.Array, Lost | None]:
+    """Bytes of a database that does not know its encoding, as text. What is none is kept in hexadecimal."""
     try:
-        return values.cast(pa.string())
+        return values.cast(pa.string()), None
     except pa.ArrowInvalid:
         texts = [None if each is None else each.decode("utf-8", "replace") for each in values.to_pylist()]
-    count(NOT_UTF8, sum("�" in text for text in texts if text is not None))
-    return pa.array(texts, pa.string())
+    decoded = pa.array(texts, pa.string())
+    mask = pc.not_equal(decoded.cast(pa.binary()), values).fill_null(False)
+    raw = [
+        f"\\x{each.hex()}" if wrong else None for each, wrong in zip(values.to_pylist(), mask.to_pylist(), strict=True)
+    ]
+    return decoded, _lost(NOT_UTF8, mask, pa.array(raw, pa.string()))
 
 
 # ---- cursor values ---------------------------------------------------------------------------------------------------

@@ -3,11 +3,13 @@
 Few rows, and very wide ones, are read by rows (`pg_rows`); all others by the fast reader (`pg_session`).
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from hedgerow.connectors.contract import ReadRequest
 from hedgerow.connectors.kits.sql.pg_catalog import PgColumn, Relation, literal, quote
+from hedgerow.connectors.kits.sql.pg_types import as_text
 from hedgerow.core.errors import BadDataError, MissingError
 
 if TYPE_CHECKING:
@@ -45,10 +47,13 @@ _SIZE: Final = """
 class ReadPlan:
     """The queries that together read what was asked for, each row once. Their columns are named c0, c1, …
 
-    With a cursor and a single query the rows ascend by the cursor, nulls first.
+    With a cursor and a single query the rows ascend by the cursor, nulls first. Behind `columns` comes one more when
+    there are any `checked`: null, but for rows that hold a value which `Plan.lossy` tells of a JSON array of the
+    source's text of each of these columns that does.
     """
 
     columns: tuple[PgColumn, ...]
+    checked: tuple[PgColumn, ...]
     queries: tuple[str, ...]
     batch_rows: int
     by_rows: bool
@@ -61,6 +66,10 @@ def make(connection: "Connection", relation: Relation, request: ReadRequest, enc
     Raises MissingError or BadDataError for an unusable cursor column, and psycopg.Error when the server refuses the
     query: no right to read, a value that is not of the cursor's type.
     """
+    keeps_text = request.bad_values == "keep_text"
+    if keeps_text:
+        relation = replace(relation, columns=tuple(replace(c, plan=as_text(c.plan)) for c in relation.columns))
+    checked = tuple(c for c in relation.columns if c.plan.lossy and (keeps_text or c.plan.is_hidden))
     cursor = _cursor_column(relation, request)
     after = request.cursor.after if request.cursor else None
     condition = _newer(cursor, after) if cursor and after is not None else "true"
@@ -69,7 +78,7 @@ def make(connection: "Connection", relation: Relation, request: ReadRequest, enc
     width = max(size.row_bytes, _sampled_width(connection, relation) if size.is_heap else 0)
     memory = request.memory_mib * 2**20
     by_rows = estimate <= FEW_ROWS or width * VECTOR_ROWS > memory / 2
-    select = _select(relation, encoding, by_rows=by_rows)
+    select = _select(relation, encoding, checked, by_rows=by_rows)
     ranges = ["true"]
     order = ""
     if cursor and (after is not None or cursor.plan.stored == "string"):
@@ -78,7 +87,7 @@ def make(connection: "Connection", relation: Relation, request: ReadRequest, enc
         ranges = _ranges(size)
     queries = tuple(f"{select} where {condition} and {part}{order}" for part in ranges if relation.columns)
     batch_rows = max(1, min(MOST_BATCH_ROWS, int(memory / BATCH_SHARE / max(width, 1))))
-    return ReadPlan(relation.columns, queries, batch_rows, by_rows, cursor)
+    return ReadPlan(relation.columns, checked, queries, batch_rows, by_rows, cursor)
 
 
 def _cursor_column(relation: Relation, request: ReadRequest) -> PgColumn | None:
@@ -96,16 +105,30 @@ def _cursor_column(relation: Relation, request: ReadRequest) -> PgColumn | None:
     return column
 
 
-def _select(relation: Relation, encoding: str, *, by_rows: bool = False) -> str:
+def _select(relation: Relation, encoding: str, checked: Sequence[PgColumn] = (), *, by_rows: bool = False) -> str:
     shown = [f"{_expression(column, encoding, by_rows)} as c{place}" for place, column in enumerate(relation.columns)]
+    shown += [f"{_as_bytes(_lost(checked), encoding)} as lost"] if checked else []
     return f"select {', '.join(shown)} from {relation.quoted}"  # noqa: S608 - quoted identifiers
 
 
 def _expression(column: PgColumn, encoding: str, by_rows: bool) -> str:
     template = column.plan.row_expression if by_rows else column.plan.expression
     made = template.format(quote(column.name))
-    # A database that does not know its encoding may hold bytes that are no text: they are decoded on this side.
-    return f"convert_to({made}, 'SQL_ASCII')" if encoding == "SQL_ASCII" and column.plan.is_text else made
+    return _as_bytes(made, encoding) if column.plan.is_text else made
+
+
+def _as_bytes(text: str, encoding: str) -> str:
+    """A database that does not know its encoding may hold bytes that are no text: they are decoded on this side."""
+    return f"convert_to({text}, 'SQL_ASCII')" if encoding == "SQL_ASCII" else text
+
+
+def _lost(checked: Sequence[PgColumn]) -> str:
+    """One column for all: a server takes no more than 1,664."""
+    lossy = [(column.plan.lossy or "").format(quote(column.name)) for column in checked]
+    texts = [
+        f"case when {each} then {quote(column.name)}::text end" for each, column in zip(lossy, checked, strict=True)
+    ]
+    return f"case when {' or '.join(lossy)} then to_json(array[{', '.join(texts)}])::text end"
 
 
 def _newer(cursor: PgColumn, after: str) -> str:
@@ -140,7 +163,7 @@ def _size(connection: "Connection", relation: Relation) -> _Size:
 def _sampled_width(connection: "Connection", relation: Relation) -> float:
     """Average size of the first rows as text: what is stored may be compressed."""
     sample = f"from {relation.quoted} s limit {SAMPLE_ROWS}"
-    statement = f"select avg(size)::float8 from (select octet_length(s::text) as size {sample}) t"  # noqa: S608 - quoted
+    statement = f"select avg(size)::float8 from (select octet_length((s.*)::text) as size {sample}) t"  # noqa: S608 - quoted
     row = connection.execute(statement.encode()).fetchone()
     return float(row[0] or 0) if row else 0.0
 

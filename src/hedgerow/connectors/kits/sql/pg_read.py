@@ -13,16 +13,19 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import pyarrow as pa
 
-from hedgerow.connectors.contract import Loss, Reading, ReadRequest
+from hedgerow.connectors.contract import Reading, ReadRequest
 from hedgerow.connectors.kits.sql import pg_catalog, pg_decode, pg_plan
+from hedgerow.connectors.kits.sql.losses import Tally
 from hedgerow.connectors.kits.sql.pg_connect import LOST, Target, query_error
+from hedgerow.connectors.kits.sql.pg_decode import Lost
 from hedgerow.connectors.kits.sql.pg_rows import RowSession
 from hedgerow.connectors.kits.sql.pg_session import Session, end_queries, engine
+from hedgerow.connectors.kits.sql.pg_shape import Shape
+from hedgerow.connectors.kits.sql.pg_types import TEXT
 from hedgerow.core.errors import InterruptedReadError, MissingError, SourceQueryError
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[Any]
 
-Item: TypeAlias = pa.RecordBatch | BaseException | None
+Item: TypeAlias = tuple[pa.RecordBatch, dict[str, Lost]] | BaseException | None
 WORKERS: Final = 2
 SETTINGS: Final = (
     "set local timezone = 'UTC'",
@@ -54,13 +57,12 @@ class _Job:
     """What the workers share: the queries left, and batches, an error, or None for a worker's end on their way out."""
 
     plan: pg_plan.ReadPlan
+    shape: Shape
     queries: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
     out: queue.Queue[Item] = field(default_factory=lambda: queue.Queue(1))
     stopped: threading.Event = field(default_factory=threading.Event)
-    losses: dict[str, Loss] = field(default_factory=dict)
     done: int = 0
     """Workers whose end was taken."""
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def put(self, item: Item) -> None:
         """Hand over an item, unless nobody wants it any more."""
@@ -76,12 +78,6 @@ class _Job:
                 return self.out.get(timeout=0.1)
         raise InterruptedReadError("The read was stopped.")
 
-    def count(self, column: str, reason: str, values: int) -> None:
-        """Note values that became null."""
-        if values:
-            with self.lock:
-                self.losses.setdefault(column, Loss(reason)).count += values
-
 
 @contextmanager
 def read(where: Target, schema: str, request: ReadRequest) -> Iterator[Reading]:
@@ -92,17 +88,18 @@ def read(where: Target, schema: str, request: ReadRequest) -> Iterator[Reading]:
         try:
             settings = _begin(control)
             encoding = control.info.parameter_status("server_encoding") or ""
-            plan = pg_plan.make(control, _relation(control, schema, request.table), request, encoding)
+            relation = _relation(control, schema, request.table)
+            plan = pg_plan.make(control, relation, request, encoding)
             snapshot = _export(control)
         except psycopg.Error as error:
             raise query_error(error) from None
-        job = _Job(plan)
+        job = _Job(plan, Shape(plan, keeps_text=request.bad_values == "keep_text"))
         for query in plan.queries:
             job.queries.put(query)
         with _workers(where, control, job, (*snapshot, *settings), request.memory_mib, WORKERS if snapshot else 1) as n:
-            arrow_schema = pa.schema([(c.name, pg_decode.arrow_type(c.plan)) for c in plan.columns])
-            reading = Reading(schema=arrow_schema, batches=iter(()), losses=job.losses)
-            reading.batches = _batches(control, job, reading, n)
+            tally = Tally(request, request.key or pg_catalog.offer(relation).key)
+            reading = Reading(schema=job.shape.schema, batches=iter(()), losses=tally.losses)
+            reading.batches = _batches(control, job, reading, tally, n)
             yield reading
 
 
@@ -171,7 +168,7 @@ def _sessions(
 ) -> list[Session | RowSession]:
     """Open the sessions, each in the snapshot; `stack` closes them."""
     if plan.by_rows:
-        columns = [column.plan for column in plan.columns]
+        columns = [*(column.plan for column in plan.columns), *([TEXT] if plan.checked else [])]
         return [stack.enter_context(contextlib.closing(RowSession(where, settings, columns))) for _ in range(count)]
     db = stack.enter_context(contextlib.closing(engine(memory_mib)))
     return [
@@ -184,23 +181,17 @@ def _work(session: Session | RowSession, job: _Job) -> None:
     try:
         while not job.stopped.is_set():
             for batch in session.batches(job.queries.get_nowait(), job.plan.batch_rows):
-                job.put(_decode(batch, job))
+                job.put(job.shape.decode(batch))
     except queue.Empty:
         job.put(None)
     except BaseException as error:  # raised again by whoever takes it
         job.put(error)
 
 
-def _decode(batch: pa.RecordBatch, job: _Job) -> pa.RecordBatch:
-    arrays = [
-        pg_decode.decode(values, column.plan, partial(job.count, column.name))
-        for values, column in zip(batch.columns, job.plan.columns, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(arrays, names=[column.name for column in job.plan.columns])
-
-
-def _batches(control: "Connection", job: _Job, reading: Reading, workers: int) -> Iterator[pa.RecordBatch]:
-    """What the workers hand over, until all have ended; keeps `cursor_to` up to date."""
+def _batches(
+    control: "Connection", job: _Job, reading: Reading, tally: Tally, workers: int
+) -> Iterator[pa.RecordBatch]:
+    """What the workers hand over, until all have ended; keeps `cursor_to` and the losses up to date."""
     plan, best = job.plan, None
     place = plan.columns.index(plan.cursor) if plan.cursor else None
     while job.done < workers:
@@ -212,10 +203,12 @@ def _batches(control: "Connection", job: _Job, reading: Reading, workers: int) -
         elif isinstance(item, BaseException):
             raise item
         else:
+            batch, lost = item
+            tally.add(batch, lost)
             if place is not None and plan.cursor is not None:
-                best = pg_decode.furthest(best, item.column(place))
+                best = pg_decode.furthest(best, batch.column(place))
                 reading.cursor_to = None if best is None else pg_decode.source_text(best, plan.cursor.plan)
-            yield item
+            yield batch
 
 
 def _is_lost(control: "Connection") -> bool:

@@ -4,7 +4,7 @@ A column's `Plan` is made from its declared type alone, before a row is read. Ty
 travel as they are; everything else travels as text made by the server and is decoded here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from hedgerow.connectors.contract import ColumnType, CursorType
@@ -24,6 +24,8 @@ Stored = Literal[
     "binary",
 ]
 MAX_DECIMAL_DIGITS: Final = 38
+LAST_TIME: Final = "294247-01-10 04:00:54.775806"
+"""The next microsecond stands for infinity."""
 MONEY: Final = (19, 2)
 UNSIGNED_64: Final = (20, 0)
 
@@ -46,7 +48,11 @@ class Declared:
 
 @dataclass(frozen=True)
 class Plan:
-    """How to read one column: `expression` has one `{}` for the quoted column; `digits` are precision and scale."""
+    """How to read one column: in `expression` `{0}` is the quoted column; `digits` are precision and scale.
+
+    `may_lose` says which values no table can hold, None when it holds them all; `lossy` is the condition in SQL under
+    which a value is one of them, where the value that travels does not tell.
+    """
 
     expression: str
     stored: Stored
@@ -54,6 +60,10 @@ class Plan:
     cursor_type: CursorType | None = None
     nan_is_null: bool = False
     """A null can only be a NaN that the expression replaced."""
+    may_lose: str | None = None
+    lossy: str | None = None
+    is_hidden: bool = False
+    """What arrives does not show that something was lost: `lossy` has to be asked for."""
 
     @property
     def row_expression(self) -> str:
@@ -85,40 +95,72 @@ _CONTRACT_TYPES: Final[dict[Stored, ColumnType]] = {
     "string": "string",
     "binary": "string",
 }
-_TEXT: Final = Plan("{}::text", "string")
-_JSON: Final = Plan("to_json({})::text", "string")
+_NAN: Final = "NaN becomes null"
+_TIMES: Final = f"infinity, -infinity and times after {LAST_TIME} become null"
+NOT_TEXT: Final = "bytes that are not UTF-8 are replaced"
+_BOUNDS: Final = "the lower bounds of arrays are kept only when they are 1"
+TEXT: Final = Plan("{0}::text", "string")
+_JSON: Final = Plan("to_json({0})::text", "string")
+# Of dimensions as in `[1:2][0:3]`. No backslash: what one means depends on a setting of the role.
+_ARRAY: Final = replace(_JSON, may_lose=_BOUNDS, lossy="array_dims({0}) ~ '[[](?!1:)'", is_hidden=True)
 _BUILTIN: Final = {
-    "bool": Plan("{}::bool", "bool"),
-    "int2": Plan("{}::int2", "int16", cursor_type="integer"),
-    "int4": Plan("{}::int4", "int32", cursor_type="integer"),
-    "int8": Plan("{}::int8", "int64", cursor_type="integer"),
-    "oid": Plan("{}::int8", "int64"),
-    "float4": Plan("{}::float4", "float32"),
-    "float8": Plan("{}::float8", "float64"),
-    "date": Plan("{}::date", "date", cursor_type="date"),
-    "timestamp": Plan("{}::timestamp", "timestamp", cursor_type="timestamp"),
-    "timestamptz": Plan("{}::timestamptz", "instant", cursor_type="timestamp"),
-    "bytea": Plan("{}::bytea", "binary"),
-    "uuid": Plan("{}::uuid", "string"),
-    "json": Plan("{}::json", "string"),
-    "jsonb": Plan("{}::jsonb", "string"),
-    "money": Plan("({}::numeric)::text", "decimal", MONEY),
-    "xid8": Plan("{}::text", "decimal", UNSIGNED_64),
+    "bool": Plan("{0}::bool", "bool"),
+    "int2": Plan("{0}::int2", "int16", cursor_type="integer"),
+    "int4": Plan("{0}::int4", "int32", cursor_type="integer"),
+    "int8": Plan("{0}::int8", "int64", cursor_type="integer"),
+    "oid": Plan("{0}::int8", "int64"),
+    "float4": Plan("{0}::float4", "float32"),
+    "float8": Plan("{0}::float8", "float64"),
+    "date": Plan(
+        "{0}::date",
+        "date",
+        cursor_type="date",
+        may_lose="infinity and -infinity become null",
+        lossy="not isfinite({0})",
+    ),
+    "timestamp": Plan(
+        "{0}::timestamp",
+        "timestamp",
+        cursor_type="timestamp",
+        may_lose=_TIMES,
+        lossy=f"(not isfinite({{0}}) or {{0}} > '{LAST_TIME}')",
+    ),
+    "timestamptz": Plan(
+        "{0}::timestamptz",
+        "instant",
+        cursor_type="timestamp",
+        may_lose=_TIMES,
+        lossy=f"(not isfinite({{0}}) or {{0}} > '{LAST_TIME}+00')",
+    ),
+    "bytea": Plan("{0}::bytea", "binary"),
+    "uuid": Plan("{0}::uuid", "string"),
+    "json": Plan("{0}::json", "string"),
+    "jsonb": Plan("{0}::jsonb", "string"),
+    "money": Plan("({0}::numeric)::text", "decimal", MONEY, may_lose="more than two decimal places become null"),
+    "xid8": Plan("{0}::text", "decimal", UNSIGNED_64),
+    # A byte that is no text alone is written as PostgreSQL 16 and later write it: earlier ones send it as it is.
+    "char": Plan(
+        "case when {0}::int4 < 0 then chr(92) || ({0}::int4 + 256 >> 6) || (({0}::int4 + 256 >> 3) & 7) "
+        "|| (({0}::int4 + 256) & 7) else {0}::text end",
+        "string",
+    ),
     # A cast to text trims the blanks of char(n) and adds a netmask to addresses; the types' own output does not.
-    "bpchar": Plan("textin(bpcharout({}))", "string"),
-    "inet": Plan("textin(inet_out({}))", "string"),
+    "bpchar": Plan("textin(bpcharout({0}))", "string"),
+    "inet": Plan("textin(inet_out({0}))", "string"),
 }
 
 
 def plan(declared: Declared) -> Plan:
     """How a column of this type is read. Every type has a plan: what is not known travels as the server's text."""
-    if declared.is_array or declared.kind == "c" or (declared.name == "hstore" and not declared.builtin):
+    if declared.is_array:
+        return _ARRAY
+    if declared.kind == "c" or (declared.name == "hstore" and not declared.builtin):
         return _JSON
     if not declared.builtin or declared.kind != "b":
-        return _TEXT
+        return TEXT
     if declared.name == "numeric":
         return _numeric(declared.modifier, declared.is_filled)
-    return _BUILTIN.get(declared.name, _TEXT)
+    return _BUILTIN.get(declared.name, TEXT)
 
 
 def _numeric(modifier: int, is_filled: bool) -> Plan:
@@ -128,15 +170,20 @@ def _numeric(modifier: int, is_filled: bool) -> Plan:
     numbers travel as text.
     """
     if modifier < 0:
-        return _TEXT
+        return TEXT
     precision, scale = (modifier - 4) >> 16, (((modifier - 4) & 0x7FF) ^ 0x400) - 0x400
     is_usual = 0 <= scale <= precision <= MAX_DECIMAL_DIGITS
     if is_filled and is_usual:
-        guarded = f"nullif({{}}::numeric({precision},{scale}), 'NaN')"
-        return Plan(guarded, "decimal", (precision, scale), nan_is_null=True)
+        guarded = f"nullif({{0}}::numeric({precision},{scale}), 'NaN')"
+        return Plan(guarded, "decimal", (precision, scale), nan_is_null=True, may_lose=_NAN)
     if scale < 0:
         precision, scale = precision - scale, 0
     precision = max(precision, scale)
     if precision > MAX_DECIMAL_DIGITS:
-        return _TEXT
-    return Plan("{}::text", "decimal", (precision, scale))
+        return TEXT
+    return Plan("{0}::text", "decimal", (precision, scale), may_lose=_NAN)
+
+
+def as_text(plan: Plan) -> Plan:
+    """The same column, read so that the source's own text of every lost value is there."""
+    return replace(plan, expression="{0}::text", nan_is_null=False) if plan.nan_is_null else plan
