@@ -1,11 +1,20 @@
 """How the benchmarks measure: medians, memory of a process tree, and the tables they print."""
 
+import os
+import platform
 import statistics
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
+
+README = Path(__file__).with_name("README.md")
+_began = time.monotonic()
 
 
 class PeakMemory:
@@ -43,15 +52,20 @@ def memory_mib(processes: list[psutil.Process]) -> float:
 
 
 def cpu_seconds(processes: list[psutil.Process]) -> float:
-    """User and system time of all together, in seconds."""
+    """User and system time of all together, in seconds, and of those they started that have ended."""
     total = 0.0
     for process in processes:
         try:
             times = process.cpu_times()
         except psutil.NoSuchProcess:
             continue
-        total += times.user + times.system
+        total += times.user + times.system + times.children_user + times.children_system
     return total
+
+
+def progress(text: str) -> None:
+    """A line for who waits."""
+    print(f"{time.monotonic() - _began:6.0f} s  {text}", file=sys.stderr, flush=True)
 
 
 def spread(values: Sequence[float]) -> str:
@@ -63,3 +77,28 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table; the first row is its head."""
     head, *body = rows
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *body])
+
+
+def circumstances(command: str) -> str:
+    """One sentence for under a table: what made it, of which commit, on which machine, when."""
+    git = ["git", "-C", str(README.parent), "describe", "--always", "--dirty", "--exclude=*"]
+    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    memory = psutil.virtual_memory().total / 2**30
+    return (
+        f"Made by `{command}` at commit {commit}, {datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} cores, "
+        f"{memory:.0f} GiB, Python {platform.python_version()}, the source's PostgreSQL on the same cores."
+    )
+
+
+def publish(section: str, text: str, write: bool) -> None:
+    """Print; and with `write`, put the text between `<!-- section: … -->` and `<!-- /section -->` of the README."""
+    print(text)
+    if not write:
+        return
+    page = README.read_text()
+    before, opening, rest = page.partition(f"<!-- {section}: ")
+    comment, closing, rest = rest.partition(" -->\n")
+    _, end, after = rest.partition(f"<!-- /{section} -->")
+    if not (opening and closing and end):
+        raise ValueError(f"{README} has no section {section}")
+    README.write_text(f"{before}{opening}{comment}{closing}{text}\n{end}{after}")
