@@ -28,24 +28,46 @@ def test_a_column_that_only_changed_its_case_is_the_same_column() -> None:
         (pa.int32(), pa.int64(), pa.int64()),
         (pa.float32(), pa.float64(), pa.float64()),
         (pa.int64(), pa.decimal128(10, 2), pa.decimal128(21, 2)),
-        (pa.int16(), pa.decimal128(18, 2), pa.decimal128(18, 2)),
         (pa.decimal128(10, 4), pa.decimal128(12, 2), pa.decimal128(14, 4)),
+        (pa.decimal128(30, 0), pa.decimal128(30, 10), pa.string()),
+        (pa.int64(), pa.decimal128(38, 30), pa.string()),
+        (pa.int64(), pa.string(), pa.string()),
+        (pa.decimal128(10, 2), pa.string(), pa.string()),
         (pa.date32(), pa.timestamp("us"), pa.timestamp("us")),
+        (pa.int32(), pa.float64(), pa.float64()),
     ],
 )
-def test_types_widen_in_both_directions(old: pa.DataType, new: pa.DataType, both: pa.DataType) -> None:
+def test_types_widen_and_the_wider_one_is_kept(old: pa.DataType, new: pa.DataType, both: pa.DataType) -> None:
     assert evolve.merged_schema(schema(c=old), schema(c=new)).field("c").type == both
     assert evolve.merged_schema(schema(c=new), schema(c=old)).field("c").type == both
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "both"),
+    [
+        (pa.int16(), pa.decimal128(18, 2), pa.decimal128(21, 2)),
+        (pa.decimal128(18, 2), pa.int16(), pa.decimal128(18, 2)),
+        (pa.int64(), pa.float64(), pa.float64()),
+        (pa.decimal128(20, 2), pa.float32(), pa.float64()),
+    ],
+)
+def test_some_types_widen_in_one_direction_only(old: pa.DataType, new: pa.DataType, both: pa.DataType) -> None:
+    assert evolve.merged_schema(schema(c=old), schema(c=new)).field("c").type == both
+
+
+@pytest.mark.parametrize(
     ("old", "new"),
     [
-        (pa.string(), pa.int64()),
-        (pa.int64(), pa.float64()),
+        (pa.string(), pa.timestamp("us")),
+        (pa.timestamp("us", "UTC"), pa.string()),
         (pa.timestamp("us"), pa.timestamp("us", "UTC")),
-        (pa.decimal128(38, 0), pa.decimal128(38, 38)),
+        (pa.timestamp("us", "UTC"), pa.timestamp("us")),
+        (pa.date32(), pa.timestamp("us", "UTC")),
+        (pa.float64(), pa.int64()),
+        (pa.float64(), pa.decimal128(20, 2)),
+        (pa.float64(), pa.string()),
         (pa.bool_(), pa.int8()),
+        (pa.binary(), pa.string()),
     ],
 )
 def test_a_type_that_no_longer_fits_names_the_column_and_both_types_and_asks_for_a_resync(
@@ -57,20 +79,38 @@ def test_a_type_that_no_longer_fits_names_the_column_and_both_types_and_asks_for
     assert "Resync" in caught.value.hint
 
 
-STORED = [pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.decimal128(9, 2), pa.date32()]
+STORED = [
+    *(pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.string(), pa.bool_(), pa.binary()),
+    *(pa.decimal128(9, 2), pa.decimal128(38, 0), pa.decimal128(38, 38)),
+    *(pa.date32(), pa.timestamp("us"), pa.timestamp("us", "UTC")),
+]
 
 
 @given(st.sampled_from(STORED), st.sampled_from(STORED))
-def test_widening_is_symmetric_and_never_widens_twice(a: pa.DataType, b: pa.DataType) -> None:
-    def both(x: pa.DataType, y: pa.DataType) -> pa.DataType | None:
-        try:
-            return evolve.merged_schema(schema(c=x), schema(c=y)).field("c").type
-        except BadDataError:
-            return None
+def test_what_was_widened_holds_the_old_type_and_the_new_one_from_then_on(old: pa.DataType, new: pa.DataType) -> None:
+    try:
+        wide = evolve.merged_schema(schema(c=old), schema(c=new)).field("c").type
+    except BadDataError:
+        return
+    assert wide == types.stored(wide)
+    assert evolve.merged_schema(schema(c=wide), schema(c=new)).field("c").type == wide, "not widened twice"
 
-    wide = both(a, b)
-    assert wide == both(b, a)
-    assert wide is None or both(wide, a) == both(wide, b) == wide == types.stored(wide)
+
+NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, places=18, min_value=-(10**19), max_value=10**19)
+
+
+@given(st.lists(st.none() | NUMBERS | st.just(Decimal("0E-18")), min_size=2))
+def test_decimals_that_become_text_or_floats_stay_what_they_are(values: list[Decimal | None]) -> None:
+    batch = pa.record_batch([pa.array(values, pa.decimal128(38, 18))], ["c"]).slice(1)
+    texts = evolve.conform(batch, schema(c=pa.string())).column(0).to_pylist()
+    assert texts == [None if v is None else format(v, "f") for v in values[1:]]
+    floats = evolve.conform(batch, schema(c=pa.float64())).column(0).to_pylist()
+    assert floats == [None if v is None else float(v) for v in values[1:]]
+
+
+def test_integers_become_the_floats_that_a_source_makes_of_them() -> None:
+    batch = pa.record_batch([pa.array([2**53 + 1, -3], pa.int64())], ["c"])
+    assert evolve.conform(batch, schema(c=pa.float64())).column(0).to_pylist() == [float(2**53 + 1), -3.0]
 
 
 def test_a_batch_is_brought_into_the_tables_shape() -> None:

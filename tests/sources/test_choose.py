@@ -37,7 +37,13 @@ def test_an_entry_becomes_a_table_with_what_the_source_says_of_it() -> None:
     assert (table.cursor_field, table.cursor_field_type) == ("updated_at", "timestamp")
     assert (table.frequency, table.time_of_day) == ("1hour", time(0))
     assert (table.key_columns, table.detected_key) == (None, ["id"])
-    assert table.columns[0] == {"name": "id", "type": "integer", "nullable": False, "cursor_type": "integer"}
+    assert table.columns[0] == {
+        "name": "id",
+        "declared": "int",
+        "type": "integer",
+        "nullable": False,
+        "cursor_type": "integer",
+    }
 
 
 def test_an_entry_with_only_a_name_is_disabled_and_not_configured() -> None:

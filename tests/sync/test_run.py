@@ -46,9 +46,9 @@ def test_a_finished_run_tells_everything(rows: Rows, project: Project) -> None:
     assert table.table is not None
     assert (table.table.name, table.table.row_count) == ("demo_people", 2)
     assert table.table.columns == [
-        {"name": "id", "type": "integer"},
-        {"name": "name", "type": "string"},
-        {"name": "seen", "type": "integer"},
+        {"name": "id", "type": "integer", "stored": "BIGINT"},
+        {"name": "name", "type": "string", "stored": "VARCHAR"},
+        {"name": "seen", "type": "integer", "stored": "BIGINT"},
     ]
     there.source.refresh_from_db()
     assert there.source.last_run_at == run.created_at

@@ -39,13 +39,18 @@ class Column:
 
 @dataclass(frozen=True)
 class SourceTable:
-    """A table on offer. `key` is empty when the source declares none; `rows` None when unknown."""
+    """A table on offer. `key` is empty when the source declares none; `rows` None when unknown.
+
+    `identity` is the source's own mark of this very table, which one dropped and made anew under the same name does
+    not have; None when the source has no such thing.
+    """
 
     name: str
     columns: tuple[Column, ...] = ()
     key: tuple[str, ...] = ()
     description: str | None = None
     rows: int | None = None
+    identity: str | None = None
 
     @property
     def cursor_columns(self) -> tuple[Column, ...]:
@@ -100,10 +105,11 @@ class Reading:
     """An open read of one consistent snapshot.
 
     `schema` is known before the first batch, column names as in the source. `batches` may be consumed once; each
-    has exactly `schema`. Complete when `batches` is exhausted: `losses` (column → Loss); `cursor_to`, the greatest
-    cursor value seen, as the source's text (None when no row had one, or none greater than before); `seen`, for the
-    `Cursor` of the next reading (None when the connector has nothing to say), kept with `cursor_to`, opaque to all
-    others; `seen_moved`, whether keeping `seen` saves the next reading work even if this one had no rows.
+    has exactly `schema`. `identity` is that of the table read, see `SourceTable`; None when it is not known. Complete
+    when `batches` is exhausted: `losses` (column → Loss); `cursor_to`, the greatest cursor value seen, as the source's
+    text (None when no row had one, or none greater than before); `seen`, for the `Cursor` of the next reading (None
+    when the connector has nothing to say), kept with `cursor_to`, opaque to all others; `seen_moved`, whether keeping
+    `seen` saves the next reading work even if this one had no rows.
     """
 
     schema: "pa.Schema"
@@ -112,6 +118,7 @@ class Reading:
     cursor_to: str | None = None
     seen: str | None = None
     seen_moved: bool = False
+    identity: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,21 @@
 """What happens to a table's columns when a run brings others (type_mapping.md 10).
 
 New columns are added, vanished ones stay and get nulls, types only widen. What no type can hold together stops the run:
-the user resyncs the table.
+the user resyncs the table. Text holds numbers, because a number's digits are its text in every source; of times, floats
+and the like each source writes its own text, so there none is made up.
 """
 
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as t
 
 from hedgerow.core.errors import BadDataError
 from hedgerow.lake import naming, types
 
 _INTEGER_DIGITS = {pa.int8(): 3, pa.int16(): 5, pa.int32(): 10, pa.int64(): 19}
+_MOST_INTEGER_DIGITS = 19
 
 
 @dataclass(frozen=True)
@@ -62,15 +65,36 @@ def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
             columns.append(pa.nulls(batch.num_rows, field.type))
             continue
         try:
-            columns.append(batch.column(index).cast(field.type))
+            columns.append(_cast(batch.column(index), field.type))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise BadDataError(f'A value of column "{field.name}" does not fit {field.type}: {error}') from error
     return pa.record_batch(columns, schema=schema)
 
 
+def _cast(values: pa.Array, type_: pa.DataType) -> pa.Array:
+    """The values in the type that `_wider` chose. Raises pa.ArrowInvalid when one does not fit."""
+    if t.is_decimal(values.type) and not t.is_decimal(type_):
+        return _plain_text(values).cast(type_)  # Arrow's own cast to float rounds twice
+    return values.cast(type_, safe=not (t.is_integer(values.type) and t.is_floating(type_)))
+
+
+def _plain_text(decimals: pa.Array) -> pa.Array:
+    """Decimals with all their digits, never as `0E-18`, which is how Arrow writes them."""
+    scale = decimals.type.scale
+    unscaled = pa.Array.from_buffers(
+        pa.decimal128(types.MAX_DIGITS, 0), len(decimals), decimals.buffers(), decimals.null_count, decimals.offset
+    ).cast(pa.string())
+    if not scale:
+        return unscaled
+    digits = pc.utf8_lpad(pc.utf8_ltrim(unscaled, "-"), scale + 1, "0")
+    sign = pc.if_else(pc.starts_with(unscaled, "-"), "-", "")
+    whole, fraction = pc.utf8_slice_codeunits(digits, 0, -scale), pc.utf8_slice_codeunits(digits, -scale)
+    return pc.binary_join_element_wise(sign, whole, ".", fraction, "")
+
+
 def _wider(name: str, old: pa.DataType, new: pa.DataType) -> pa.DataType:
     """The narrowest stored type that holds every value of both."""
-    both = old if old == new else _common(old, new) or _common(new, old)
+    both = old if old == new else _common(old, new)
     if both is None:
         raise BadDataError(
             f'The type of column "{name}" changed from {old} to {new}, and no type holds both.',
@@ -79,17 +103,34 @@ def _wider(name: str, old: pa.DataType, new: pa.DataType) -> pa.DataType:
     return both
 
 
-def _common(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
-    """The common type of two different ones, for one order of them."""
-    if t.is_integer(a) and t.is_integer(b):
-        return max(a, b, key=lambda type_: type_.bit_width)
-    if t.is_floating(a) and t.is_floating(b):
+def _common(old: pa.DataType, new: pa.DataType) -> pa.DataType | None:
+    """What a column that is stored as `old` becomes when it arrives as `new`, a different type; None: nothing fits."""
+    if t.is_integer(old) and t.is_integer(new):
+        return max(old, new, key=lambda type_: type_.bit_width)
+    if t.is_floating(new) and (_is_exact(old) or t.is_floating(old)):
+        return pa.float64()  # the source has made floats of its old values too
+    if t.is_floating(old) and t.is_integer(new) and new.bit_width <= 32:
         return pa.float64()
-    if t.is_date(a) and b == pa.timestamp("us"):
-        return b
-    if t.is_decimal(b) and (t.is_decimal(a) or t.is_integer(a)):
-        digits, scale = (_INTEGER_DIGITS[a], 0) if t.is_integer(a) else (a.precision - a.scale, a.scale)
-        scale = max(scale, b.scale)
-        precision = max(digits, b.precision - b.scale) + scale
-        return pa.decimal128(precision, scale) if precision <= types.MAX_DIGITS else None
+    if {old, new} == {pa.date32(), pa.timestamp("us")}:
+        return pa.timestamp("us")
+    if _is_exact(old) and _is_exact(new):
+        return _decimal(old, new)
+    if pa.string() in (old, new) and (_is_exact(old) or _is_exact(new)):
+        return pa.string()
     return None
+
+
+def _is_exact(type_: pa.DataType) -> bool:
+    """Whether values are whole or decimal numbers."""
+    return bool(t.is_integer(type_) or t.is_decimal(type_))
+
+
+def _decimal(old: pa.DataType, new: pa.DataType) -> pa.DataType:
+    """For two exact types, one a decimal. Integers get room for the widest; what has too many digits becomes text."""
+    digits = max(_MOST_INTEGER_DIGITS if t.is_integer(old) else _whole_digits(old), _whole_digits(new))
+    scale = max(type_.scale for type_ in (old, new) if t.is_decimal(type_))
+    return pa.decimal128(digits + scale, scale) if digits + scale <= types.MAX_DIGITS else pa.string()
+
+
+def _whole_digits(type_: pa.DataType) -> int:
+    return _INTEGER_DIGITS[type_] if t.is_integer(type_) else type_.precision - type_.scale

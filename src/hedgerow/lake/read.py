@@ -16,7 +16,8 @@ from hedgerow.lake.storage import Storage
 
 @dataclass(frozen=True)
 class State:
-    """A table at its newest version. `columns` are {"name", "type"} with the contract's type names (spec 3.2).
+    """A table at its newest version. `columns` are {"name", "type", "stored"}: the contract's type name (spec 3.2)
+    and DuckDB's.
 
     `run`, `fence` and `cursor` are those of the last run that committed (fence 0, the others None: none did).
     """
@@ -67,7 +68,10 @@ def state_of(storage: Storage, location: str, table: DeltaTable) -> State:
     return State(
         version=table.version(),
         row_count=_count(log.files_of(storage, location, table)),
-        columns=[{"name": f.name, "type": types.contract(f.type)} for f in log.schema_of(table)],
+        columns=[
+            {"name": f.name, "type": types.contract(f.type), "stored": types.duckdb(f.type)}
+            for f in log.schema_of(table)
+        ],
         run=facts.run if facts else None,
         fence=log.fence_of(table),
         cursor=facts.cursor if facts else None,

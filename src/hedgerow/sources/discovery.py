@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
@@ -9,10 +10,11 @@ from django.db import transaction
 from hedgerow.connectors.contract import SourceTable as Offered
 from hedgerow.core.clock import now
 from hedgerow.core.errors import NotFoundError
+from hedgerow.sources import shape
 from hedgerow.sources.models import Source, SourceTable
 
 _STATE: Final = ("should_sync", "status", "latest_error", "switched_off_by_engine", "deleted_at", "updated_at")
-_SEEN: Final = ("description", "columns", "detected_key")
+_SEEN: Final = ("description", "columns", "detected_key", "identity")
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,21 @@ def compare(offered: Iterable[Offered], known: Sequence[SourceTable]) -> Differe
 def seen(table: Offered) -> dict[str, Any]:
     """What a source table keeps of the source's own description."""
     columns = [
-        {"name": c.name, "type": c.type, "nullable": c.nullable, "cursor_type": c.cursor_type} for c in table.columns
+        {
+            "name": c.name,
+            "declared": c.declared,
+            "type": c.type,
+            "nullable": c.nullable,
+            "cursor_type": c.cursor_type,
+        }
+        for c in table.columns
     ]
-    return {"description": table.description, "columns": columns, "detected_key": list(table.key)}
+    return {
+        "description": table.description,
+        "columns": columns,
+        "detected_key": list(table.key),
+        "identity": table.identity,
+    }
 
 
 def apply(source: Source, offered: Sequence[Offered]) -> Discovered:
@@ -94,6 +108,8 @@ def _store(source: Source, difference: Difference) -> None:
     moment = now()
     SourceTable.objects.bulk_create([SourceTable(source=source, name=t.name, **seen(t)) for t in difference.new])
     for existing, table in (*difference.returned, *difference.refreshed):
+        if existing.deleted_at is None and (existing.table_id or existing.sync_type):
+            existing.changes = _with_changes(existing, table, moment)
         for name, value in seen(table).items():
             setattr(existing, name, value)
     for existing, _ in difference.returned:
@@ -108,8 +124,20 @@ def _store(source: Source, difference: Difference) -> None:
     moved = [*(existing for existing, _ in difference.returned), *difference.gone, *difference.gone_with_data]
     for each in (*described, *moved):
         each.updated_at = moment
-    SourceTable.objects.bulk_update(described, [*_SEEN, "updated_at"])
+    SourceTable.objects.bulk_update(described, [*_SEEN, "changes", "updated_at"])
     SourceTable.objects.bulk_update(moved, _STATE)
+
+
+def _with_changes(existing: SourceTable, table: Offered, moment: datetime) -> list[dict[str, Any]]:
+    """The dated changes of a table, with what is different now.
+
+    Only of a table that has data or was chosen: nobody reads a table that was never wanted, and there may be thousands.
+    Stored together with the new shape, so that a difference is noted once, whoever sees it first.
+    """
+    now_seen = seen(table)
+    before = shape.Shape(existing.columns, existing.detected_key, existing.identity)
+    after = shape.Shape(now_seen["columns"], now_seen["detected_key"], now_seen["identity"])
+    return shape.dated(shape.differences(before, after), moment, existing.changes)
 
 
 def _switch_off(each: SourceTable, *, status: str | None) -> None:

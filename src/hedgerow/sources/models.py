@@ -47,13 +47,15 @@ class Source(models.Model):
 class SourceTable(models.Model):
     """One table of a source with its sync settings (the contract's ExternalDataSchema).
 
-    `columns` and `detected_key` are what discovery last saw: a list of `{"name", "type", "nullable", "cursor_type"}`,
-    and the source's own key. `fence` is raised at every start and cancel of a run: only the newest start may write.
+    `columns`, `detected_key` and `identity` are what discovery last saw: a list of `{"name", "declared", "type",
+    "nullable", "cursor_type"}`, the source's own key, and what tells the table from one made anew. `changes` are the
+    dated changes of these, newest first (see `sources.shape`).
+    `fence` is raised at every start and cancel of a run: only the newest start may write.
     `cursor_value` mirrors the Delta log for screens; `reload_all` asks the next run to read everything.
     `table_uuid` is the id of the warehouse table that runs write: fixed before the first byte is written, so a run
     that died between its commit and its registration is found again; forgotten when the data is deleted.
-    `unreachable_runs`: failed runs in a row that could not reach the source. `changes` are the dated changes of its
-    shape, newest first; `bad_values` says what becomes of values that no stored type can hold (type_mapping.md rule 8).
+    `unreachable_runs`: failed runs in a row that could not reach the source. `bad_values` says what becomes of values
+    that no stored type can hold (type_mapping.md rule 8).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -65,6 +67,7 @@ class SourceTable(models.Model):
     table_uuid = models.UUIDField(null=True)
     columns = models.JSONField(default=list)
     detected_key = models.JSONField(default=list)
+    identity = models.TextField(null=True)  # noqa: DJ001 - null is "the source has no such thing"
 
     should_sync = models.BooleanField(default=False)
     sync_type = models.CharField(max_length=32, null=True)  # noqa: DJ001 - null is "not configured yet"

@@ -4,7 +4,7 @@
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.db.models import F, Q
 
 from hedgerow.core.clock import now
 from hedgerow.core.ids import uuid7
-from hedgerow.sources import naming
+from hedgerow.sources import naming, shape
 from hedgerow.sources.models import Source, SourceTable
 from hedgerow.warehouse.models import Table
 
@@ -86,6 +86,26 @@ def complete(source_table: SourceTable, fence: int, *, table: Table, synced_at: 
         older = Q(last_run_at=None) | Q(last_run_at__lt=synced_at)
         Source.objects.filter(older, id=source_table.source_id).update(last_run_at=synced_at)
     return changed
+
+
+def changes_applied(
+    source_table: SourceTable,
+    run: str,
+    seen: Mapping[str, Any],
+    *,
+    whole: bool,
+    before: Mapping[str, str],
+    after: Mapping[str, str],
+) -> None:
+    """The stored table now has the shape `seen` (as `discovery.seen`): complete the dated changes still open.
+
+    They stay open when somebody has seen another shape since. See `shape.applied` for the rest.
+    """
+    current = SourceTable.objects.select_for_update(no_key=True).get(id=source_table.id)
+    if all(change["run"] for change in current.changes) or any(getattr(current, k) != v for k, v in seen.items()):
+        return
+    changes = shape.applied(current.changes, run=run, whole=whole, before=before, after=after)
+    SourceTable.objects.filter(id=source_table.id).update(changes=changes)
 
 
 def fail(source_table: SourceTable, fence: int, message: str, *, switch_off: bool, unreachable: bool) -> bool:

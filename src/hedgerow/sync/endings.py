@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
 
 from hedgerow.core.clock import not_before, now
+from hedgerow.lake import naming
 from hedgerow.sources import state
 from hedgerow.sources.models import SourceTable
 from hedgerow.sync import names, policy
@@ -19,14 +21,26 @@ from hedgerow.work import beat, queue
 
 
 @dataclass(frozen=True)
+class Committed:
+    """What this start has read and written: the table as discovery had `seen` it, the `whole` of it or what was new."""
+
+    seen: dict[str, Any]
+    whole: bool
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What the commit left. `mark`: how far the table has come now."""
+    """What the commit left. `mark`: how far the table has come now.
+
+    `committed` is None when there was nothing to write, or when an earlier start of the run had written it.
+    """
 
     rows: int
     version: int
     row_count: int
     columns: list[dict[str, str]]
     mark: Mark | None
+    committed: Committed | None = None
 
 
 def complete(run: Run, outcome: Outcome) -> None:
@@ -36,6 +50,7 @@ def complete(run: Run, outcome: Outcome) -> None:
     if source_table.table_uuid is None:
         raise Superseded
     with transaction.atomic():
+        before = source_table.table.columns if source_table.table else []
         write(
             run,
             status=RunStatus.COMPLETED,
@@ -59,6 +74,20 @@ def complete(run: Run, outcome: Outcome) -> None:
         )
         if not state.complete(source_table, run.fence, table=table, synced_at=run.created_at, cursor=cursor):
             raise Superseded
+        if outcome.committed:
+            _tell_changes(run, outcome.committed, before, outcome.columns)
+
+
+def _tell_changes(run: Run, committed: Committed, before: list[dict[str, str]], after: list[dict[str, str]]) -> None:
+    """Complete the dated changes that this run brought into the stored table."""
+    sources = {
+        stored: name for name, stored in naming.column_names(c["name"] for c in committed.seen["columns"]).items()
+    }
+    was, now = (
+        {sources.get(c["name"], c["name"]): c["stored"] for c in columns if "stored" in c}
+        for columns in (before, after)
+    )
+    state.changes_applied(run.source_table, str(run.id), committed.seen, whole=committed.whole, before=was, after=now)
 
 
 def fail(run: Run, decision: policy.Fail) -> None:

@@ -17,7 +17,14 @@ from hedgerow.connectors.contract import Connector, Cursor, CursorType, Loss, Re
 from hedgerow.connectors.contract import SourceTable as SeenTable
 from hedgerow.core import logs
 from hedgerow.core.config import Config
-from hedgerow.core.errors import AppError, ConflictError, KeyRequiredError, MissingError, SourceQueryError
+from hedgerow.core.errors import (
+    AppError,
+    ConflictError,
+    InterruptedReadError,
+    KeyRequiredError,
+    MissingError,
+    SourceQueryError,
+)
 from hedgerow.core.secrets import scrub
 from hedgerow.lake import maintain, naming, read, write
 from hedgerow.lake.storage import Storage
@@ -25,7 +32,7 @@ from hedgerow.sources import discovery, outside, settings, state
 from hedgerow.sources.models import SourceTable
 from hedgerow.sync import endings, policy
 from hedgerow.sync import plan as planning
-from hedgerow.sync.endings import Outcome
+from hedgerow.sync.endings import Committed, Outcome
 from hedgerow.sync.erasing import location_of
 from hedgerow.sync.models import Run, RunStatus
 from hedgerow.sync.names import DONE, RETRY
@@ -76,13 +83,15 @@ def _bring_up_to_date(run: Run, storage: Storage, config: Config) -> Outcome:
         cursor_field=source_table.cursor_field,
         key=planning.merge_key(source_table.key_columns, seen),
         reload_all=source_table.reload_all,
+        identity=seen.identity,
+        cursor_order=planning.order_of(source_table.cursor_field, seen),
     )
     plan = planning.make(wanted, exists=known is not None, mark=Mark.load(known.cursor) if known else None)
     if plan.find_mark and plan.cursor_field:
         stored = naming.column_names(c.name for c in seen.columns).get(plan.cursor_field, plan.cursor_field)
         found = read.maximum(storage, location, stored)
         plan = Plan(plan.write, plan.cursor_field, found, key=plan.key) if found else planning.without_mark(plan)
-    return _copy(run, plan, connector, storage, config, base=known.fence if known else 0)
+    return _copy(run, plan, seen, connector, storage, config, base=known.fence if known else 0)
 
 
 def _overtake(run: Run, other: int) -> None:
@@ -106,7 +115,9 @@ def _discover(source_table: SourceTable, connector: Connector, reach: Reach) -> 
     return seen
 
 
-def _copy(run: Run, plan: Plan, connector: Connector, storage: Storage, config: Config, *, base: int) -> Outcome:
+def _copy(
+    run: Run, plan: Plan, seen: SeenTable, connector: Connector, storage: Storage, config: Config, *, base: int
+) -> Outcome:
     """Read what the plan says and write it in one commit, if the table's last commit is still that of fence `base`."""
     source_table = run.source_table
     opened = settings.opened(source_table.source)
@@ -122,14 +133,15 @@ def _copy(run: Run, plan: Plan, connector: Connector, storage: Storage, config: 
     )
     counter = Counter(run)
     with connector.read(opened, reach, request) as reading, closing(ReadAhead(reading.batches)) as batches:
-        marks: list[Mark | None] = []
+        marks: list[Mark] = []
+        _check_same(plan, seen, reading)
 
         def finish() -> write.CommitFacts:
-            mark = _mark(plan, reading)
+            mark = _mark(plan, seen, reading)
             marks.append(mark)
             tell(run, stage="committing", rows_synced=counter.rows, losses=_losses(reading.losses))
-            moved = mark is not None and reading.seen_moved
-            return write.CommitFacts(str(run.id), run.fence, mark.dump() if mark else None, base, always=moved)
+            moved = mark.value is not None and reading.seen_moved
+            return write.CommitFacts(str(run.id), run.fence, mark.dump(), base, always=moved)
 
         table = (storage, location_of(source_table), reading.schema)
         if plan.write is Write.MERGE:
@@ -138,7 +150,9 @@ def _copy(run: Run, plan: Plan, connector: Connector, storage: Storage, config: 
             written = write.append(*table, batches, finish, counter.add)
         else:
             written = write.replace(*table, batches, finish, counter.add)
-    return Outcome(written.rows, written.version, written.row_count, written.columns, marks[-1])
+    whole = plan.write is Write.REPLACE
+    committed = Committed(discovery.seen(seen), whole) if whole or written.rows else None
+    return Outcome(written.rows, written.version, written.row_count, written.columns, marks[-1], committed)
 
 
 def _connector(source_type: str) -> Connector:
@@ -157,10 +171,23 @@ def _cursor(source_table: SourceTable, plan: Plan) -> Cursor | None:
     return Cursor(plan.cursor_field, cast(CursorType, source_table.cursor_field_type), plan.after, plan.seen)
 
 
-def _mark(plan: Plan, reading: Reading) -> Mark | None:
-    """The greatest cursor value now in the table: what was read, else where this run began."""
+def _check_same(plan: Plan, seen: SeenTable, reading: Reading) -> None:
+    """Raises InterruptedReadError when a read that goes on from a mark met another table than discovery did."""
+    if plan.write is not Write.REPLACE and reading.identity not in (None, seen.identity):
+        raise InterruptedReadError("The table was made anew in the source while the run began.")
+
+
+def _mark(plan: Plan, seen: SeenTable, reading: Reading) -> Mark:
+    """What is now in the table: the greatest cursor value is that of the rows read, else where this run began."""
     value = reading.cursor_to if reading.cursor_to is not None else plan.after
-    return Mark(plan.cursor_field, value, reading.seen) if plan.cursor_field and value is not None else None
+    return Mark(
+        plan.cursor_field,
+        value,
+        reading.seen,
+        planning.order_of(plan.cursor_field, seen),
+        reading.identity or seen.identity,
+        plan.key or None,
+    )
 
 
 def _losses(losses: dict[str, Loss]) -> dict[str, dict[str, object]]:

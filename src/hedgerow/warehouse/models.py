@@ -11,8 +11,9 @@ from hedgerow.core.ids import uuid7
 class Table(models.Model):
     """One Delta table that SQL of its project can name.
 
-    `columns` is a list of `{"name", "type"}` with the contract's type names, in table order. `owner_kind` and
-    `owner_id` name what it belongs to (`external_data_source`, a source's id), whose access rules it follows.
+    `columns` is a list of `{"name", "type", "stored"}` in table order: the contract's type names, and those of SQL.
+    `owner_kind` and `owner_id` name what it belongs to (`external_data_source`, a source's id), whose access rules it
+    follows.
     `location` is relative to the storage's root and never reused, so a late writer of a dropped table hits nothing.
     """
 

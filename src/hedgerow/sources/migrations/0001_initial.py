@@ -65,6 +65,7 @@ class Migration(migrations.Migration):
                 ("table_uuid", models.UUIDField(null=True)),
                 ("columns", models.JSONField(default=list)),
                 ("detected_key", models.JSONField(default=list)),
+                ("identity", models.TextField(null=True)),
                 ("should_sync", models.BooleanField(default=False)),
                 ("sync_type", models.CharField(max_length=32, null=True)),
                 ("cursor_field", models.CharField(max_length=400, null=True)),

@@ -97,6 +97,11 @@ class Relation:
     key_is_declared: bool
 
     @property
+    def identity(self) -> str | None:
+        """Tells a table from one made anew under its name. None for a view, which has no rows of its own."""
+        return None if self.kind == "v" else str(self.oid)
+
+    @property
     def quoted(self) -> str:
         """The name for use in SQL, with its schema."""
         return f"{quote(self.schema)}.{quote(self.name)}"
@@ -162,7 +167,7 @@ def offer(relation: Relation, rows: int | None = None) -> SourceTable:
         Column(c.name, c.declared, c.plan.type, c.nullable, c.plan.cursor_type, c.may_lose) for c in relation.columns
     )
     key = relation.key or (("id",) if relation.column("id") else ())
-    return SourceTable(relation.name, columns, key, relation.description, rows)
+    return SourceTable(relation.name, columns, key, relation.description, rows, relation.identity)
 
 
 def count_rows(connection: "Connection", found: Sequence[Relation]) -> dict[str, int]:

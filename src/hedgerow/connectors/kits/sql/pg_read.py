@@ -98,7 +98,7 @@ def read(where: Target, schema: str, request: ReadRequest) -> Iterator[Reading]:
             job.queries.put(query)
         with _workers(where, control, job, (*snapshot, *settings), request.memory_mib, WORKERS if snapshot else 1) as n:
             tally = Tally(request, request.key or pg_catalog.offer(relation).key)
-            reading = Reading(schema=job.shape.schema, batches=iter(()), losses=tally.losses)
+            reading = Reading(job.shape.schema, iter(()), tally.losses, identity=relation.identity)
             reading.batches = _batches(control, job, reading, tally, n)
             yield reading
 
