@@ -127,7 +127,7 @@ def test_a_full_refresh_that_finds_the_source_empty_empties_the_table(storage: S
 def test_a_source_without_columns_gives_a_placeholder_that_later_columns_join(storage: Storage) -> None:
     empty = pa.schema([])
     written = write.append(storage, PLACE, empty, [], facts(1), lambda _n: None)
-    assert written.columns == [{"name": "no_columns", "type": "boolean"}]
+    assert written.columns == [{"name": "no_columns", "type": "boolean", "stored": "BOOLEAN"}]
     append(storage, 2, PEOPLE)
     assert rows(storage)[0] == {"no_columns": None, **ALICE}
 
