@@ -8,11 +8,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from hedgerow.accounts.models import AccessRule, Membership
+from hedgerow.connectors.contract import Column
 from hedgerow.sources.models import SourceTable
 from hedgerow.sync.models import Run
 from hedgerow.work.models import Beat
 from tests.api.conftest import Caller, envelope
 from tests.api.sources import create, give_data, table_of
+from tests.support.fake_connector import ID, FakeConnector, a_table
 from tests.support.people import People
 
 pytestmark = pytest.mark.usefixtures("fake")
@@ -86,6 +88,29 @@ def test_a_synced_table_is_shown_with_its_columns(alice: Caller, url: str, sourc
         ],
         "row_count": 3,
     }
+
+
+def test_changes_of_the_shape_are_shown_newest_first_and_few_of_them_in_lists(
+    alice: Caller, schemas: str, base: str, url: str, fake: FakeConnector, source: Any
+) -> None:
+    alice.patch(url, {"sync_type": "full_refresh"})
+    for number in range(25):
+        fake.offered = [a_table("orders", ID, Column("note", f"varchar({number})", "string"))]
+        assert alice.post(f"{base}/external_data_sources/{source['id']}/refresh_schemas/").status_code == 200
+    one = alice.get(url).json()["schema_changes"]
+    newest = one[0]
+    assert (newest["change"], newest["column"]) == ("type_changed", "note")
+    assert (newest["from"], newest["to"]) == ("varchar(23)", "varchar(24)")
+    assert newest["message"] == "note: varchar(23) became varchar(24)."
+    assert newest["run"] is None
+    assert newest["at"].endswith("Z")
+    assert [c["at"] for c in one] == sorted((c["at"] for c in one), reverse=True)
+    (listed,) = [s for s in alice.get(schemas).json()["results"] if s["name"] == "orders"]
+    (inside,) = [
+        s for s in alice.get(f"{base}/external_data_sources/{source['id']}/").json()["schemas"] if s["name"] == "orders"
+    ]
+    assert listed["schema_changes"] == inside["schema_changes"] == one[:20]
+    assert len(one) == 26
 
 
 def test_the_list_costs_a_constant_number_of_statements(alice: Caller, schemas: str, source: Any) -> None:

@@ -20,7 +20,11 @@ from tests.lake.tables import ALICE, BOB, PEOPLE, PLACE, append, content, facts,
 def test_a_replace_makes_the_table_and_tells_what_it_holds(storage: Storage) -> None:
     seen: list[int] = []
     written = write.replace(storage, PLACE, PEOPLE.schema, PEOPLE.to_batches(1), facts(1), seen.append)
-    assert written == write.Written(2, 0, 2, [{"name": "id", "type": "integer"}, {"name": "name", "type": "string"}])
+    columns = [
+        {"name": "id", "type": "integer", "stored": "BIGINT"},
+        {"name": "name", "type": "string", "stored": "VARCHAR"},
+    ]
+    assert written == write.Written(2, 0, 2, columns)
     assert seen == [1, 1]
     assert rows(storage) == [ALICE, BOB]
 

@@ -14,12 +14,14 @@ from hedgerow.api.checks import ProjectView
 from hedgerow.api.fields import timestamp
 from hedgerow.core.errors import NotFoundError
 from hedgerow.core.ids import parse_uuid
-from hedgerow.sources import choose, queries, services
+from hedgerow.sources import choose, queries, services, shape
 from hedgerow.sources.models import SourceTable
 from hedgerow.sync import lifecycle
 from hedgerow.warehouse.models import Table
 
 SOURCE: Final = "external_data_source"
+SHOWN: Final = 20
+"""Changes of a table in answers that hold many tables."""
 
 
 # --- shapes (§3.2) -----------------------------------------------------------------------------------------------
@@ -48,6 +50,21 @@ class SyncedTableSerializer(serializers.Serializer[Any]):
     row_count = serializers.IntegerField(allow_null=True)
 
 
+class SchemaChangeSerializer(serializers.Serializer[Any]):
+    """A change of the table's shape in the source. `run` is the job that brought it here, null until one has."""
+
+    at = serializers.DateTimeField(help_text="When it was seen.")
+    change = serializers.ChoiceField(choices=shape.KINDS)
+    column = serializers.CharField(allow_null=True, help_text="Null where the whole table is meant.")
+    to = serializers.CharField(allow_null=True)
+    message = serializers.CharField()
+    run = serializers.UUIDField(allow_null=True)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """With `from`, which is no name in Python."""
+        return {**super().get_fields(), "from": serializers.CharField(allow_null=True, help_text="Types, or keys.")}
+
+
 class ExternalDataSchemaSerializer(serializers.Serializer[Any]):
     """One table of a source. The fields that are not read-only are those a PATCH may set."""
 
@@ -68,6 +85,11 @@ class ExternalDataSchemaSerializer(serializers.Serializer[Any]):
     sync_time_of_day = serializers.TimeField(allow_null=True)
     description = serializers.CharField(read_only=True, allow_null=True)
     primary_key_columns = serializers.ListField(allow_null=True, child=serializers.CharField())
+    schema_changes = SchemaChangeSerializer(
+        read_only=True,
+        many=True,
+        help_text=f"Newest first: at most {SHOWN} in lists and in sources, {shape.KEPT} when one schema is retrieved.",
+    )
 
 
 class CursorFieldSerializer(serializers.Serializer[Any]):
@@ -100,8 +122,8 @@ class IncrementalFieldsSerializer(serializers.Serializer[Any]):
     detected_primary_keys = serializers.ListField(allow_null=True, child=serializers.CharField())
 
 
-def to_dict(table: SourceTable) -> dict[str, Any]:
-    """A source table as every answer shows it."""
+def to_dict(table: SourceTable, changes: int = SHOWN) -> dict[str, Any]:
+    """A source table as every answer shows it, with so many of its changes."""
     return {
         "id": str(table.id),
         "name": table.name,
@@ -118,6 +140,7 @@ def to_dict(table: SourceTable) -> dict[str, Any]:
         "sync_time_of_day": table.time_of_day.isoformat() if table.time_of_day is not None else None,
         "description": table.description,
         "primary_key_columns": choose.effective_key(table),
+        "schema_changes": table.changes[:changes],
     }
 
 
@@ -173,7 +196,7 @@ class ExternalDataSchemaView(ProjectView):
 
     @extend_schema(responses=ExternalDataSchemaSerializer)
     def retrieve(self, request: Request, project_id: str, id: str) -> Response:
-        return Response(to_dict(self._table(id)))
+        return Response(to_dict(self._table(id), shape.KEPT))
 
     @extend_schema(request=ExternalDataSchemaSerializer(partial=True), responses=ExternalDataSchemaSerializer)
     def partial_update(self, request: Request, project_id: str, id: str) -> Response:
