@@ -1,10 +1,12 @@
 """Settings and the table's last state → what a run does."""
 
+from dataclasses import replace
+
 import pytest
 
 from hedgerow.connectors.contract import Column, SourceTable
-from hedgerow.core.errors import KeyRequiredError
-from hedgerow.sync.plan import Mark, Plan, Wanted, Write, make, merge_key, without_mark
+from hedgerow.core.errors import BadDataError, KeyRequiredError
+from hedgerow.sync.plan import Mark, Plan, Wanted, Write, make, merge_key, order_of, without_mark
 
 MARK = Mark("updated_at", "2026-01-01 00:00:00+00")
 
@@ -35,7 +37,53 @@ def test_a_reset_reads_all_rows_again() -> None:
     assert (plan.write, plan.after) == (Write.REPLACE, None)
 
 
-@pytest.mark.parametrize("mark", [None, Mark("id", "9")])
+READ = Mark("updated_at", "9", order="time", identity="1", key=("id", "n"))
+
+
+@pytest.mark.parametrize(
+    ("key", "identity", "goes_on"),
+    [
+        (("n", "id"), "1", True),
+        (("id", "n"), None, True),
+        (("id", "n"), "2", False),
+        (("id",), "1", False),
+        (("id", "n", "m"), "1", False),
+    ],
+)
+def test_rows_of_another_table_or_by_another_key_are_read_again(
+    key: tuple[str, ...], identity: str | None, goes_on: bool
+) -> None:
+    plan = make(replace(wanted("incremental", key=key), identity=identity), exists=True, mark=READ)
+    assert (plan.write, plan.after) == ((Write.MERGE, "9") if goes_on else (Write.REPLACE, None))
+    assert plan.check_key is not goes_on
+
+
+def test_append_looks_at_the_table_and_not_at_the_key() -> None:
+    same = replace(wanted("append", key=("other",)), identity="1")
+    assert make(same, exists=True, mark=READ).write is Write.APPEND
+    assert make(replace(same, identity="2"), exists=True, mark=READ).write is Write.REPLACE
+    assert make(same, exists=True, mark=Mark("updated_at", "9")).write is Write.APPEND, "an old mark knows neither"
+
+
+def test_another_table_is_noticed_whatever_the_mark_says_of_the_cursor() -> None:
+    for mark in (Mark(None, None, identity="1"), Mark("id", "9", identity="1")):
+        assert make(replace(wanted("append"), identity="2"), exists=True, mark=mark).write is Write.REPLACE
+
+
+def test_a_value_is_only_compared_with_its_like() -> None:
+    table = SourceTable(
+        "t", (Column("a", "int", "integer"), Column("b", "numeric(9,2)", "decimal"), Column("c", "text", "string"))
+    )
+    assert order_of("a", table) == order_of("b", table)
+    assert order_of("c", table) not in (order_of("a", table), order_of("missing", table))
+    make(replace(wanted("append"), cursor_order="time"), exists=True, mark=READ)
+    with pytest.raises(BadDataError, match="updated_at"):
+        make(replace(wanted("append"), cursor_order="string"), exists=True, mark=READ)
+    afresh = replace(wanted("append", reload_all=True), cursor_order="string")
+    assert make(afresh, exists=True, mark=READ).write is Write.REPLACE
+
+
+@pytest.mark.parametrize("mark", [None, Mark("id", "9"), Mark("updated_at", None)])
 def test_another_cursor_goes_on_from_the_tables_own_greatest_value(mark: Mark | None) -> None:
     plan = make(wanted("incremental"), exists=True, mark=mark)
     assert plan.find_mark
@@ -59,8 +107,8 @@ def test_the_key_is_the_chosen_one_else_the_sources_else_id() -> None:
 
 
 def test_a_mark_survives_its_text() -> None:
-    mark = Mark('we"ird', "'; drop", '{"any": "thing"}')
-    assert Mark.load(mark.dump()) == mark
+    for mark in (Mark('we"ird', "'; drop", '{"any": "thing"}'), READ, Mark(None, None)):
+        assert Mark.load(mark.dump()) == mark
     assert Mark.load('{"field": "id", "value": "9"}') == Mark("id", "9")
     assert Mark.load(None) is None
 
