@@ -1,4 +1,4 @@
-from decimal import Decimal
+from decimal import Context, Decimal
 
 import pyarrow as pa
 import pytest
@@ -96,10 +96,11 @@ def test_what_was_widened_holds_the_old_type_and_the_new_one_from_then_on(old: p
     assert evolve.merged_schema(schema(c=wide), schema(c=new)).field("c").type == wide, "not widened twice"
 
 
-NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, places=18, min_value=-(10**19), max_value=10**19)
+WIDE = Context(prec=38)
+NUMBERS = st.integers(-(10**38) + 1, 10**38 - 1).map(lambda number: Decimal(number).scaleb(-18, WIDE))
 
 
-@given(st.lists(st.none() | NUMBERS | st.just(Decimal("0E-18")), min_size=2))
+@given(st.lists(st.none() | NUMBERS, min_size=2))
 def test_decimals_that_become_text_or_floats_stay_what_they_are(values: list[Decimal | None]) -> None:
     batch = pa.record_batch([pa.array(values, pa.decimal128(38, 18))], ["c"]).slice(1)
     texts = evolve.conform(batch, schema(c=pa.string())).column(0).to_pylist()

@@ -22,7 +22,10 @@ def test_there_is_no_state_where_there_is_no_table(storage: Storage) -> None:
 
 def test_the_state_tells_version_rows_columns_and_the_facts_of_the_last_run(storage: Storage) -> None:
     replace(storage, 3, ROWS, cursor="2026-01-31")
-    columns = [{"name": "id", "type": "integer"}, {"name": "at", "type": "datetime"}]
+    columns = [
+        {"name": "id", "type": "integer", "stored": "BIGINT"},
+        {"name": "at", "type": "datetime", "stored": "TIMESTAMP WITH TIME ZONE"},
+    ]
     assert read.state(storage, PLACE) == read.State(0, 2, columns, "run-3", 3, "2026-01-31")
     append(storage, 4, ROWS)
     assert read.state(storage, PLACE) == read.State(1, 4, columns, "run-4", 4, None)
