@@ -28,6 +28,7 @@ pytest_plugins = [
     "tests.support.fixtures_postgres",
     "tests.support.fixtures_s3",
     "tests.support.people",
+    "tests.support.program",
     "tests.support.fake_connector",
 ]
 

@@ -74,3 +74,10 @@ def test_two_hours_later_it_is_not_recent(session: SessionStore, monkeypatch: py
     monkeypatch.setattr(sessions, "now", lambda: start + timedelta(hours=2, minutes=1))
     with pytest.raises(DeniedError, match="to be recently authenticated"):
         sessions.require_recent(session)
+
+
+def test_a_clock_set_back_makes_no_session_recent_again(session: SessionStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = now() - timedelta(hours=5)
+    monkeypatch.setattr(sessions, "now", lambda: before)
+    with pytest.raises(DeniedError, match="to be recently authenticated"):
+        sessions.require_recent(session)

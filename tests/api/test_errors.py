@@ -1,5 +1,6 @@
 """Every failure is one envelope, whatever raised it."""
 
+import errno
 from collections.abc import Callable
 from typing import Any
 
@@ -123,6 +124,13 @@ def test_validation_texts(sent: dict[str, Any], attr: str, code: str, text: str)
             "invalid_request",
             "request_too_large",
             "Request body exceeds the limit of 20971520 bytes.",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            503,
+            "server_error",
+            "service_unavailable",
+            "The disk of the data folder is full. Free some space on it. Scheduled runs then go on by themselves.",
         ),
         (
             OperationalError("secret"),

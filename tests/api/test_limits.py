@@ -3,14 +3,12 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from hedgerow.api import limits
 from hedgerow.api.errors import ThrottledError
-from hedgerow.core import clock
 from tests.api.conftest import Caller, envelope
 from tests.support.people import People
 
@@ -23,14 +21,10 @@ def on(settings: Any) -> None:
 
 @pytest.fixture
 def move(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Moves the clock to so many seconds after the start."""
-    start = clock.now()
+    """Moves the stopwatch to so many seconds after the start."""
 
     def to(seconds: float) -> None:
-        monkeypatch.setattr(limits, "now", lambda: _at(seconds))
-
-    def _at(seconds: float) -> datetime:
-        return start + timedelta(seconds=seconds)
+        monkeypatch.setattr(limits, "monotonic", lambda: 1000.0 + seconds)
 
     to(0)
     return to

@@ -28,12 +28,13 @@ class Answer:
 class Server:
     """An installation in a temporary folder. `kill` is a crash; `start` after it goes on with the same folder."""
 
-    def __init__(self, **settings: str) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="hedgerow-serve-"))
+    def __init__(self, *, inside: Path | None = None, **settings: str) -> None:
+        """`inside`: the folder to make the installation's folder in, if not the usual one for temporary files."""
+        self.folder = Path(tempfile.mkdtemp(prefix="hedgerow-serve-", dir=inside))
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("HEDGEROW_", "DJANGO_"))}
         self.environment["HEDGEROW_DATA_DIR"] = str(self.folder)
         self.environment |= {f"HEDGEROW_{name.upper()}": value for name, value in settings.items()}
-        self.log = self.folder.with_suffix(".log")
+        self.log = Path(tempfile.gettempdir()) / f"{self.folder.name}.log"
         self.address = self.key = ""
         self.project = 0
         self._process: subprocess.Popen[str] | None = None

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from hedgerow.accounts.models import Project
+from hedgerow.core import clock
 from hedgerow.core.clock import now
 from hedgerow.core.errors import BadRequestError
 from hedgerow.sources.models import SourceTable
-from hedgerow.sync import lifecycle
+from hedgerow.sync import lifecycle, starting
 from hedgerow.sync.models import Run, RunStatus
 from hedgerow.warehouse.models import Table
 from hedgerow.work import beat
@@ -240,6 +241,25 @@ def test_jobs_are_listed_newest_first_within_times_and_names(there: Installation
     assert [r.id for r in lifecycle.jobs(there.source, before=second.created_at)] == [first.id]
     assert [r.id for r in lifecycle.jobs(there.source, after=first.created_at)] == [second.id]
     assert lifecycle.jobs(there.source, names=["other"]) == []
+
+
+def test_a_clock_set_back_keeps_jobs_in_the_order_they_were_made(
+    there: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (clock, starting):
+        monkeypatch.setattr(module, "now", lambda: now() - timedelta(hours=3))
+    (first,) = there.runs()
+    made = [first.id]
+    for _ in range(3):
+        lifecycle.reload_table(there.table())
+        there.work()
+        made.append(Run.objects.exclude(id__in=made).get().id)
+
+    listed = lifecycle.jobs(there.source)
+
+    assert [run.id for run in listed] == made[::-1]
+    assert [run.id for run in lifecycle.jobs(there.source, before=listed[1].created_at)] == made[1::-1]
+    assert all(run.finished_at is not None and run.finished_at >= run.created_at for run in listed)
 
 
 def test_at_most_fifty_jobs_are_listed(there: Installation) -> None:

@@ -6,6 +6,7 @@ from hedgerow.core.errors import (
     BadDataError,
     BrokenError,
     CredentialsError,
+    DiskError,
     ForbiddenError,
     InterruptedReadError,
     KeyRequiredError,
@@ -15,6 +16,7 @@ from hedgerow.core.errors import (
     SourceQueryError,
     UnreachableError,
 )
+from hedgerow.core.secrets import SealError
 from hedgerow.sync.policy import PATIENCE_SECONDS, UNEXPECTED, Fail, Retry, after_crash, decide
 
 
@@ -85,6 +87,18 @@ def test_the_text_says_what_happened_and_what_to_do() -> None:
     outcome = decision(KeyRequiredError("Primary key required for incremental syncs"))
     assert isinstance(outcome, Fail)
     assert outcome.message.startswith("Primary key required for incremental syncs. Choose primary key columns")
+
+
+def test_a_full_disk_is_said_with_what_to_do_and_the_schedule_goes_on() -> None:
+    outcome = decision(DiskError("The disk of the tables is full.", hint="Free some space on it."))
+    assert outcome == Fail("The disk of the tables is full. Free some space on it.")
+
+
+def test_another_secret_key_is_said() -> None:
+    outcome = decision(SealError("The stored settings were sealed with another HEDGEROW_SECRET_KEY."))
+    assert isinstance(outcome, Fail)
+    assert outcome.message.startswith("The stored settings were sealed with another HEDGEROW_SECRET_KEY. Start the")
+    assert not outcome.switch_off
 
 
 def test_a_process_that_keeps_dying_is_given_up() -> None:

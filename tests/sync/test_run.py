@@ -4,6 +4,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from django.db import OperationalError
 
 from hedgerow.accounts.models import Project
 from hedgerow.core.errors import (
@@ -257,6 +258,28 @@ def test_a_bug_says_nothing_of_its_inside(rows: Rows, project: Project) -> None:
     there.work()
     assert there.table().latest_error == UNEXPECTED
     assert there.table().should_sync
+
+
+def test_a_run_that_cannot_tell_the_database_is_taken_up_again_and_completes(
+    rows: Rows, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = connect(project)
+    real, times = endings.complete, []
+
+    def complete(*facts: Any) -> None:
+        times.append(facts)
+        if len(times) < 5:  # more often than a run may crash
+            raise OperationalError("database or disk is full")
+        real(*facts)
+
+    monkeypatch.setattr(endings, "complete", complete)
+
+    there.work()
+
+    (run,) = there.runs()
+    assert (run.status, run.latest_error, run.crashes, run.attempts) == (RunStatus.COMPLETED, None, 0, 5)
+    assert there.stored() == TWO
+    assert len(rows.reads) == 1, "the data were in after the first start"
 
 
 def test_a_table_dropped_in_the_source_ends_its_run_as_failed_and_others_go_on(rows: Rows, project: Project) -> None:

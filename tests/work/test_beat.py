@@ -69,3 +69,19 @@ def test_a_beat_whose_work_cannot_be_enqueued_is_struck_again(
     monkeypatch.setitem(kinds._KINDS, "drum", good)
     assert beat.strike() == 1
     assert struck == ["a"]
+
+
+def test_after_the_clock_was_set_back_no_beat_waits_longer_than_its_pace(
+    struck: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beat.schedule(kind="drum", subject="often", every_seconds=300, offset_seconds=0)
+    beat.schedule(kind="drum", subject="daily", every_seconds=86400, offset_seconds=0)
+    before = clock.now() - timedelta(hours=5)
+    monkeypatch.setattr(beat, "now", lambda: before)
+
+    beat.realign()
+
+    assert Beat.objects.get(subject="often").next_at == beat.next_time(before, 300, 0)
+    wait = Beat.objects.get(subject="daily").next_at - before
+    assert timedelta(0) < wait <= timedelta(days=1)
+    assert struck == []

@@ -83,3 +83,25 @@ def test_only_workers_with_a_live_lease_count(worker: str) -> None:
     assert queue.live_workers() == 1
     Worker.objects.update(until=now() - timedelta(seconds=1))
     assert queue.live_workers() == 0
+
+
+def test_after_the_clock_was_set_back_no_task_waits_for_the_old_time(
+    worker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.enqueue(kind="k", subject="due by the old clock")
+    queue.enqueue(kind="k", subject="soon", not_before=now() - timedelta(hours=3) + timedelta(seconds=60))
+    monkeypatch.setattr(queue, "now", lambda: now() - timedelta(hours=3))
+    assert queue.claim(worker, 9) == []
+
+    queue.realign()
+
+    assert subjects(queue.claim(worker, 9)) == ["due by the old clock"]
+
+
+def test_no_task_is_put_off_for_longer_than_the_longest_delay(worker: str) -> None:
+    queue.enqueue(kind="k", subject="a")
+    (task,) = queue.claim(worker, 1)
+
+    queue.put_back(task, delay=86400)
+
+    assert Task.objects.get().not_before <= now() + queue.LONGEST_DELAY

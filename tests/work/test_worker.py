@@ -123,7 +123,7 @@ def test_tasks_of_a_dead_worker_are_taken_up_at_the_next_start(ends: Ends, tmp_p
 
 
 def test_among_several_workers_a_dead_ones_tasks_wait_for_its_lease(ends: Ends, tmp_path: Path) -> None:
-    dead = Worker.objects.create(id="dead", until=now() + timedelta(seconds=1.5))
+    dead = Worker.objects.create(id="dead", until=now() + timedelta(hours=5), lease_seconds=1.5)
     add("write", "a", str(tmp_path / "out"), "done")
     Task.objects.update(holder=dead)
     loop = WorkerLoop(Config(workers=1, database_url="postgresql://several/workers"))

@@ -5,10 +5,11 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from hedgerow.accounts import scopes as scope_rules
 from hedgerow.accounts.models import Membership, PersonalAPIKey, Project, User
+from hedgerow.core import disk
 from hedgerow.core.clock import now
 from hedgerow.core.errors import BadRequestError
 from hedgerow.core.ids import parse_uuid, random_base62
@@ -35,7 +36,12 @@ def used(key: PersonalAPIKey) -> None:
     """Notes that the key was used, at most once an hour."""
     moment = now()
     if key.last_used_at is None or moment - key.last_used_at >= _USED_EVERY:
-        PersonalAPIKey.objects.filter(pk=key.pk).update(last_used_at=moment)
+        try:
+            PersonalAPIKey.objects.filter(pk=key.pk).update(last_used_at=moment)
+        except OperationalError as error:
+            if disk.explain(error) is None:
+                raise
+            return  # what is only read can still be answered while the disk is full
         key.last_used_at = moment
 
 

@@ -49,6 +49,6 @@ def signed_in(session: SessionBase) -> User | None:
 
 
 def require_recent(session: SessionBase) -> None:
-    """Raises DeniedError when the password was given more than two hours ago."""
-    if now().timestamp() - float(session.get(_AT, 0)) > RECENT.total_seconds():
+    """Raises DeniedError when the password was given more than two hours ago, or in the future of a clock set back."""
+    if not 0 <= now().timestamp() - float(session.get(_AT, 0)) <= RECENT.total_seconds():
         raise DeniedError("This action requires you to be recently authenticated.")

@@ -16,6 +16,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
+from hedgerow.core import disk
 from hedgerow.core import errors as core
 
 log = logging.getLogger(__name__)
@@ -103,7 +104,7 @@ class Problem:
 
 def problem(error: Exception) -> Problem:
     """What a failure looks like outside. Anything unknown is a 500 that tells nothing."""
-    for translate in (_of_ours, _of_the_framework, _of_django):
+    for translate in (_of_ours, _of_a_disk, _of_the_framework, _of_django):
         found = translate(error)
         if found is not None:
             return found
@@ -114,7 +115,8 @@ def handler(error: Exception, context: dict[str, Any]) -> Response:
     """The framework's hook: every exception of a view, as its answer."""
     found = problem(error)
     if found.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("The request failed.", exc_info=error)
+        trace = None if disk.explain(error) else error
+        log.error("The request failed: %s", found.detail, exc_info=trace)
     with_message = getattr(context.get("view"), "answers_message", False)
     return Response(found.body(with_message=with_message), status=found.status, headers=found.headers)
 
@@ -140,6 +142,18 @@ def _of_ours(error: Exception) -> Problem | None:
     return None
 
 
+def _of_a_disk(error: Exception) -> Problem | None:
+    """What cannot be stored now is refused and can be sent again; what is only read goes on being answered."""
+    found = disk.explain(error, "data folder")
+    return None if found is None else _unavailable(f"{found.message} {found.hint}")
+
+
+def _unavailable(detail: str = "") -> Problem:
+    found = Problem(503, detail)
+    found.headers["Retry-After"] = str(_WAIT_WHEN_DOWN)
+    return found
+
+
 def _of_the_framework(error: Exception) -> Problem | None:
     if isinstance(error, drf.ValidationError):
         attr, code, text = first_error(error.detail)
@@ -163,9 +177,7 @@ def _of_django(error: Exception) -> Problem | None:
     if isinstance(error, SuspiciousOperation):
         return Problem(400)
     if isinstance(error, OperationalError | InterfaceError):
-        found = Problem(503)
-        found.headers["Retry-After"] = str(_WAIT_WHEN_DOWN)
-        return found
+        return _unavailable()
     return None
 
 

@@ -8,12 +8,12 @@ import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from time import monotonic
 from typing import Final
 
 from django.conf import settings
 
 from hedgerow.api.errors import ThrottledError
-from hedgerow.core.clock import now
 
 MINUTE: Final = 60
 HOUR: Final = 3600
@@ -31,7 +31,7 @@ _windows: dict[tuple[str, str, int], "Window"] = {}
 
 @dataclass
 class Window:
-    """Requests counted until `ends` (seconds since 1970)."""
+    """Requests counted until `ends`, on this process's stopwatch: a clock set back must not lock anybody out."""
 
     most: int
     ends: float
@@ -53,7 +53,7 @@ def count(kind: str, who: str) -> dict[str, str]:
     """
     if not settings.CONFIG.rate_limits:
         return {}
-    moment = now().timestamp()
+    moment = monotonic()
     with _lock:
         _forget(moment)
         windows = [_window(kind, who, most, seconds, moment) for most, seconds in LIMITS[kind]]

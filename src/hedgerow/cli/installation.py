@@ -30,8 +30,8 @@ def database_name(config: Config) -> str:
 
 @contextmanager
 def installation() -> Iterator[Config]:
-    """Django is loaded inside; a database that cannot be reached or used becomes a CommandError."""
-    from hedgerow.core import logs
+    """Django is loaded inside; a database or a folder that cannot be reached or used becomes a CommandError."""
+    from hedgerow.core import disk, logs
 
     config = settings()
     logs.configure(config)
@@ -42,7 +42,18 @@ def installation() -> Iterator[Config]:
 
     try:
         yield config
-    except (OperationalError, ProgrammingError) as error:
+    except (OperationalError, ProgrammingError, OSError) as error:
+        fault = disk.explain(error, "data folder")
+        if fault is not None:
+            raise CommandError(
+                "The data folder cannot be used.",
+                which=str(config.data_dir),
+                why=fault.message,
+                do=fault.hint,
+                more="docs/guides/when-things-break.md",
+            ) from error
+        if isinstance(error, OSError):
+            raise
         raise CommandError(
             "The database cannot be used.",
             which=database_name(config),

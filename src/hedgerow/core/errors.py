@@ -152,11 +152,18 @@ class SourceQueryError(OutsideError):
     hint = "Correct what the source complains about; the next scheduled run tries again."
 
 
+class DiskError(AppError):
+    """A disk of ours is full, read-only or failing. Nothing is lost: what could not be written was not done."""
+
+    code = "disk"
+    hint = "Free space on the disk or make it writable; `hedgerow doctor` says which."
+
+
 class BrokenError(AppError):
-    """A bug or a failing disk of ours."""
+    """A bug of ours."""
 
     code = "broken"
-    hint = "Look at the server's log; if the disk is not full, please report it."
+    hint = "Look at the server's log, and please report it."
 
 
 class Cancelled(Exception):  # noqa: N818 - not an error

@@ -9,12 +9,17 @@ from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from hedgerow.core.errors import AppError
+
 MASK: Final = "***"
 _SHORTEST: Final = 3  # scrubbing one- and two-letter "secrets" would eat ordinary text
 
 
-class SealError(Exception):
+class SealError(AppError):
     """The sealed text was made with another secret key, or was changed."""
+
+    code = "sealed"
+    hint = "Start the server with the secret key that it had, or enter the source's credentials again."
 
 
 class Sealer:

@@ -113,6 +113,7 @@ class PartWriter:
     def _discard(self) -> None:
         """Delete the files, but none that the table's newest version names: the commit may have landed after all."""
         if self._file is not None:
+            self._file.writer.is_open = False  # or it tries to end the file once more, and complains, when collected
             self._file.sink.close()
         try:
             table = log.open_table(self._storage, self._location)

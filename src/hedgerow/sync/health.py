@@ -21,6 +21,7 @@ def storage_writable(url: str) -> bool:
             Path(storage.root).mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=storage.root, prefix=".probe-") as probe:
                 probe.write(b"hedgerow")
+                probe.flush()
         else:
             storage.check()
     except (OSError, BrokenError):

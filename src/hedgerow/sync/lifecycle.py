@@ -141,11 +141,12 @@ def _schedule(source_table: SourceTable) -> None:
 
 
 def _overdue(source_table: SourceTable) -> bool:
-    """Whether the last success is older than the frequency (§8.4)."""
+    """Whether the last success is older than the frequency (§8.4), or of a time that a wrong clock told."""
     if source_table.frequency == schedule.NEVER:
         return False
-    last = source_table.last_synced_at
-    return last is None or now() - last > timedelta(seconds=schedule.SECONDS[source_table.frequency])
+    last, moment = source_table.last_synced_at, now()
+    pace = timedelta(seconds=schedule.SECONDS[source_table.frequency])
+    return last is None or not moment - pace <= last <= moment
 
 
 def _after_other_reading(source_table: SourceTable, before: SourceTable) -> None:

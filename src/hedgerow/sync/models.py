@@ -54,4 +54,7 @@ class Run(models.Model):
                 name="one_running_run",
             ),
         )
-        indexes = (models.Index(fields=["source_table", "-created_at", "-id"]),)
+        indexes = (
+            models.Index(fields=["source_table", "-created_at", "-id"]),
+            models.Index(fields=["-created_at"], name="newest_run"),
+        )

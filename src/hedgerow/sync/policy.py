@@ -8,6 +8,7 @@ from hedgerow.core.errors import (
     BadDataError,
     BrokenError,
     CredentialsError,
+    DiskError,
     ForbiddenError,
     InterruptedReadError,
     KeyRequiredError,
@@ -16,9 +17,11 @@ from hedgerow.core.errors import (
     RateLimitedError,
     UnreachableError,
 )
+from hedgerow.core.secrets import SealError
 
 UNEXPECTED: Final = "An unexpected error has occurred"
 PERMANENT: Final = (CredentialsError, ForbiddenError, MissingError, KeyRequiredError, BadDataError)
+SHOWN_WITH_HINT: Final = (OutsideError, DiskError, SealError)
 TRANSIENT: Final = (InterruptedReadError, RateLimitedError, UnreachableError)
 PATIENCE_SECONDS: Final = 60.0
 """All retries of one run together wait at most this long."""
@@ -66,10 +69,7 @@ def _text(error: Exception) -> str:
     """What the user reads: the message and what to do. Bugs of ours say nothing of their insides."""
     if isinstance(error, BrokenError) or not isinstance(error, AppError):
         return UNEXPECTED
-    if isinstance(error, OutsideError) and error.hint and error.hint not in error.message:
-        return (
-            f"{error.message.rstrip()} {error.hint}"
-            if error.message.rstrip().endswith((".", "?"))
-            else (f"{error.message.rstrip()}. {error.hint}")
-        )
-    return error.message
+    if not isinstance(error, SHOWN_WITH_HINT) or not error.hint or error.hint in error.message:
+        return error.message
+    message = error.message.rstrip()
+    return f"{message} {error.hint}" if message.endswith((".", "?")) else f"{message}. {error.hint}"

@@ -10,16 +10,17 @@ import logging
 from contextlib import closing
 from typing import cast
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from hedgerow.connectors import registry
 from hedgerow.connectors.contract import Connector, Cursor, CursorType, Loss, Reach, Reading, ReadRequest
 from hedgerow.connectors.contract import SourceTable as SeenTable
-from hedgerow.core import logs
+from hedgerow.core import disk, logs
 from hedgerow.core.config import Config
 from hedgerow.core.errors import (
     AppError,
     ConflictError,
+    DiskError,
     InterruptedReadError,
     KeyRequiredError,
     MissingError,
@@ -35,7 +36,7 @@ from hedgerow.sync import plan as planning
 from hedgerow.sync.endings import Committed, Outcome
 from hedgerow.sync.erasing import location_of
 from hedgerow.sync.models import Run, RunStatus
-from hedgerow.sync.names import DONE, RETRY
+from hedgerow.sync.names import DONE, RETRY, UNTOLD
 from hedgerow.sync.pipe import ReadAhead
 from hedgerow.sync.plan import Mark, Plan, Write
 from hedgerow.sync.progress import Counter, Superseded
@@ -43,14 +44,21 @@ from hedgerow.sync.progress import write as tell
 
 log = logging.getLogger(__name__)
 
+DATABASE_DOWN = (OperationalError, InterfaceError)
+"""Our own database cannot be reached or written. The run is not to blame: it says nothing and is taken up again."""
+
 
 def execute(run_id: str, fence: int, config: Config) -> int:
-    """Work on a run that was started with `fence`. Answers the exit code: DONE (told the database), or RETRY."""
-    run = Run.objects.select_related("source_table__source__project").get(id=run_id)
-    if run.status != RunStatus.RUNNING or run.fence != fence:
-        return DONE
-    with logs.about(source=run.source_table.source_id):
-        return _work_on(run, config)
+    """Work on a run that was started with `fence`. Answers the exit code: DONE, RETRY or UNTOLD."""
+    try:
+        run = Run.objects.select_related("source_table__source__project").get(id=run_id)
+        if run.status != RunStatus.RUNNING or run.fence != fence:
+            return DONE
+        with logs.about(source=run.source_table.source_id):
+            return _work_on(run, config)
+    except DATABASE_DOWN as error:
+        log.warning("Run %s cannot tell the database how it is, and is taken up again: %s", run_id, error)
+        return UNTOLD
 
 
 def _work_on(run: Run, config: Config) -> int:
@@ -61,8 +69,10 @@ def _work_on(run: Run, config: Config) -> int:
     except (Superseded, ConflictError):
         log.info("Run %s was taken over or cancelled; this start ends without a word", run.id)
         return DONE
+    except DATABASE_DOWN:
+        raise
     except Exception as error:
-        return _tell_failed(run, error)
+        return _tell_failed(run, _of_a_disk(run, error) or error)
     log.info("Run %s of %s completed: %d rows", run.id, run.source_table.name, outcome.rows)
     _tidy(run, storage, config)
     return DONE
@@ -192,6 +202,14 @@ def _mark(plan: Plan, seen: SeenTable, reading: Reading) -> Mark:
 
 def _losses(losses: dict[str, Loss]) -> dict[str, dict[str, object]]:
     return {column: {"count": loss.count, "reason": loss.reason} for column, loss in losses.items() if loss.count}
+
+
+def _of_a_disk(run: Run, error: Exception) -> DiskError | None:
+    """What the user reads when a disk of ours is to blame; the log keeps what the library said."""
+    found = disk.explain(error)
+    if found is not None:
+        log.warning("Run %s of %s: %s", run.id, run.source_table.name, error)
+    return found
 
 
 def _tell_failed(run: Run, error: Exception) -> int:

@@ -1,8 +1,11 @@
 """Starting a run: stored, queued and shown as running in one transaction."""
 
+from datetime import datetime, timedelta
+
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from hedgerow.core.clock import not_before, now
 from hedgerow.sources import state
 from hedgerow.sources.models import SourceTable
 from hedgerow.sync import names
@@ -22,7 +25,10 @@ def start_run(source_table: SourceTable, *, trigger: str) -> Run | None:
         try:
             with transaction.atomic():
                 run = Run.objects.create(
-                    source_table=current, trigger=trigger, sync_type=current.sync_type or "full_refresh"
+                    source_table=current,
+                    trigger=trigger,
+                    sync_type=current.sync_type or "full_refresh",
+                    created_at=_next_moment(),
                 )
         except IntegrityError:  # somebody else's start won
             return None
@@ -34,3 +40,9 @@ def start_run(source_table: SourceTable, *, trigger: str) -> Run | None:
             limit=settings.CONFIG.source_runs,
         )
     return run
+
+
+def _next_moment() -> datetime:
+    """Now, but later than every run's: jobs are listed and paged by it, also after the clock was set back (§13)."""
+    newest = Run.objects.order_by("-created_at").values_list("created_at", flat=True).first()
+    return now() if newest is None else not_before(newest + timedelta(microseconds=1))

@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 STARTS = 50
 """A run that was started so often has taken its worker with it each time."""
+UNTOLD_DELAY = 5.0
+"""Seconds until a run is taken up again that could not tell the database how it ended."""
 
 
 def register() -> None:
@@ -46,6 +48,9 @@ def _settle(task: Task, exit_code: int) -> float | None:
         return None
     if exit_code == names.RETRY and run.stage == "waiting":
         return run.next_delay
+    if exit_code == names.UNTOLD:
+        Run.objects.filter(id=run.id).update(stage="waiting")
+        return UNTOLD_DELAY
     log.warning("The process of run %s ended with %s", run.id, exit_code)
     decision = policy.after_crash(run.crashes + 1)
     if isinstance(decision, policy.Retry):

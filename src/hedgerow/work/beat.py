@@ -47,6 +47,16 @@ def known(kind: str, subject: str) -> bool:
     return Beat.objects.filter(kind=kind, subject=subject).exists()
 
 
+def realign() -> None:
+    """After the clock was set back: no beat waits longer than its own pace; it would be silent for hours."""
+    at = now()
+    for every in Beat.objects.values_list("every_seconds", flat=True).distinct():
+        far = list(Beat.objects.filter(every_seconds=every, next_at__gt=at + timedelta(seconds=every)))
+        for beat in far:
+            beat.next_at = next_time(at, every, beat.offset_seconds)
+        Beat.objects.bulk_update(far, ["next_at"], batch_size=BATCH)
+
+
 def strike() -> int:
     """Do what is due now, up to a batch; answers how many beats were due.
 

@@ -7,11 +7,17 @@ from hedgerow.core.ids import uuid7
 
 
 class Worker(models.Model):
-    """A process that works on tasks. It renews `until`; once that has passed it is dead and its tasks go back."""
+    """A process that works on tasks. It renews its lease of `lease_seconds` again and again, counting `renewals`.
+
+    Other workers take it for dead when `renewals` stood still for so long by their own stopwatch (`work.leases`):
+    clocks of several machines differ, and jump. `until` is for those who look only once, as health checks do.
+    """
 
     id = models.CharField(primary_key=True, max_length=100)
     started_at = models.DateTimeField(default=now)
     until = models.DateTimeField()
+    lease_seconds = models.FloatField(default=30)
+    renewals = models.BigIntegerField(default=0)
 
 
 class Task(models.Model):

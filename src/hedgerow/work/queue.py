@@ -17,6 +17,9 @@ from hedgerow.work.models import Task, Worker
 
 _CLAIM_LOCK = 0x48656467  # "Hedg": claims of all workers on PostgreSQL, one after the other
 
+LONGEST_DELAY = timedelta(minutes=2)
+"""No task waits longer by intention, so one that would was put off by a clock that has since been set back."""
+
 wake = threading.Event()
 """Set when this process's worker has something to look at; saves the wait until its next look."""
 
@@ -93,7 +96,7 @@ def _choose(slots: int) -> list[Task]:
 def put_back(task: Task, delay: float) -> None:
     """Let go of a task; it is due again after `delay` seconds. One that was withdrawn meanwhile stays gone."""
     Task.objects.filter(id=task.id, holder_id=task.holder_id).update(
-        holder=None, not_before=now() + timedelta(seconds=delay)
+        holder=None, not_before=now() + min(timedelta(seconds=delay), LONGEST_DELAY)
     )
     transaction.on_commit(wake.set)
 
@@ -101,6 +104,12 @@ def put_back(task: Task, delay: float) -> None:
 def finish(task: Task) -> None:
     """The task is done."""
     Task.objects.filter(id=task.id, holder_id=task.holder_id).delete()
+
+
+def realign() -> None:
+    """After the clock was set back: tasks that were due, or soon would be, by the old clock are due now."""
+    moment = now()
+    Task.objects.filter(holder=None, not_before__gt=moment + LONGEST_DELAY).update(not_before=moment)
 
 
 def still_held(worker: str) -> set[Any]:

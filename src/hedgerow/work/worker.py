@@ -15,7 +15,6 @@ import socket
 import threading
 import time
 from dataclasses import dataclass
-from datetime import timedelta
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
 
@@ -23,10 +22,10 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, transaction
 
 from hedgerow.core import processes
-from hedgerow.core.clock import now
+from hedgerow.core.clock import Steps
 from hedgerow.core.config import Config
 from hedgerow.core.ids import random_base62
-from hedgerow.work import beat, kinds, queue
+from hedgerow.work import beat, kinds, leases, queue
 from hedgerow.work.models import Task, Worker
 
 log = logging.getLogger(__name__)
@@ -50,9 +49,11 @@ class WorkerLoop:
 
     def __init__(self, config: Config) -> None:
         self._slots = config.workers
-        self._lease = timedelta(seconds=config.lease_seconds)
+        self._lease = config.lease_seconds
         self._alone = not config.database_url
         self._id = ""
+        self._watch = leases.Watch()
+        self._clock = Steps()
         self._busy: list[_Busy] = []
         self._draining = threading.Event()
         self._stopped = threading.Event()
@@ -89,30 +90,33 @@ class WorkerLoop:
             if self._alone:
                 Task.objects.exclude(holder=None).update(holder=None)
                 Worker.objects.all().delete()
-            Worker.objects.create(id=self._id, until=now() + self._lease)
+            leases.take(self._id, self._lease)
 
     def _keep_lease(self) -> None:
         """Renew the lease; when it was lost, say so to the working thread, which starts a new life."""
-        renewed = time.monotonic()
-        pause = max(0.2, self._lease.total_seconds() / 6)
+        pause = max(0.2, self._lease / 6)
         while not self._stopped.wait(pause):
-            late = time.monotonic() - renewed > self._lease.total_seconds()
             try:
                 close_old_connections()
-                if late or not Worker.objects.filter(id=self._id).update(until=now() + self._lease):
+                if not leases.renew(self._id, self._lease):
                     self._lost_lease.set()
                     queue.wake.set()
-                renewed = time.monotonic()
-            except DatabaseError as error:
-                log.warning("The worker cannot renew its lease: %s", error)
+            except DatabaseError:
+                pass  # the working thread has the same trouble and says so
 
     def _work(self) -> None:
+        trouble = ""
         while not self._stopped.is_set():
             try:
                 close_old_connections()
                 self._look()
+                if trouble:
+                    trouble = ""
+                    log.warning("The worker can use its database again")
             except DatabaseError as error:
-                log.warning("The worker cannot reach its database and tries again: %s", error)
+                if str(error) != trouble:  # a disk may stay full for hours
+                    trouble = str(error)
+                    log.warning("The worker cannot use its database and tries again: %s", trouble.strip())
                 time.sleep(LOOK_SECONDS)
             except Exception:
                 log.exception("The worker met an unexpected error and goes on")
@@ -136,6 +140,9 @@ class WorkerLoop:
     def _look(self) -> None:
         if self._lost_lease.is_set():
             self._start_new_life()
+        if self._clock.set_back():
+            queue.realign()
+            beat.realign()
         self._settle_ended()
         self._kill_withdrawn()
         if self._draining.is_set():
@@ -180,15 +187,8 @@ class WorkerLoop:
                 busy.process.kill()
 
     def _bury_dead_workers(self) -> None:
-        """Tasks of workers whose lease has run out go back to the queue."""
-        if self._alone:
-            return
-        dead = list(Worker.objects.filter(until__lt=now()).exclude(id=self._id).values_list("id", flat=True))
-        if dead:
-            with transaction.atomic():
-                Task.objects.filter(holder_id__in=dead).update(holder=None)
-                Worker.objects.filter(id__in=dead, until__lt=now()).delete()
-            log.warning("Took back the tasks of %d dead workers", len(dead))
+        if not self._alone and (dead := self._watch.bury_dead(self._id)):
+            log.warning("Took back the tasks of %d dead workers", dead)
 
     def _start_new_life(self) -> None:
         log.warning("The worker was silent for longer than its lease; it stops its runs and starts anew")

@@ -61,7 +61,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [
-                    models.Index(fields=["source_table", "-created_at", "-id"], name="sync_run_source__2dae45_idx")
+                    models.Index(fields=["source_table", "-created_at", "-id"], name="sync_run_source__2dae45_idx"),
+                    models.Index(fields=["-created_at"], name="newest_run"),
                 ],
                 "constraints": [
                     models.UniqueConstraint(

@@ -19,6 +19,8 @@ class Migration(migrations.Migration):
                 ("id", models.CharField(max_length=100, primary_key=True, serialize=False)),
                 ("started_at", models.DateTimeField(default=hedgerow.core.clock.now)),
                 ("until", models.DateTimeField()),
+                ("lease_seconds", models.FloatField(default=30)),
+                ("renewals", models.BigIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
