@@ -28,7 +28,7 @@ class Answer:
 class Server:
     """An installation in a temporary folder. `kill` is a crash; `start` after it goes on with the same folder."""
 
-    def __init__(self, *, inside: Path | None = None, **settings: str) -> None:
+    def __init__(self, inside: Path | None = None, /, **settings: str) -> None:
         """`inside`: the folder to make the installation's folder in, if not the usual one for temporary files."""
         self.folder = Path(tempfile.mkdtemp(prefix="hedgerow-serve-", dir=inside))
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("HEDGEROW_", "DJANGO_"))}
