@@ -1,5 +1,6 @@
 """The contest: every contender in turn, round after round, so that the machine's mood moves all of them alike."""
 
+import os
 import shutil
 from collections import defaultdict
 from collections.abc import Callable
@@ -105,6 +106,7 @@ class Contest:
             orders.change(self.database, what)
 
     def _ours(self, line: Line, what: str, reload: Callable[[], Cost]) -> None:
+        os.sync()  # no run pays for what another left to be written
         cost = reload()
         progress(f"  {line.name}, {what}: {cost.wall:.2f} s")
         line.costs[what].append(cost)
@@ -114,6 +116,7 @@ class Contest:
         environment = self.peers[way.peer]
         if line.failure or isinstance(environment, PeerError):
             return
+        os.sync()
         try:
             cost = run(way, environment, self.uri, table, self._folder(way), afresh=afresh)
         except PeerError as error:

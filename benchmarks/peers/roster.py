@@ -64,7 +64,9 @@ def _polars(mode: str) -> Callable[[Path, str, str, Path], list[str]]:
 def _sling(environment: Path, _uri: str, table: str, folder: Path) -> list[str]:
     source = ["--src-conn", "SOURCE", "--src-stream", f"public.{table}"]
     target = ["--tgt-object", f"file://{folder}/table.parquet", "--mode", "full-refresh"]
-    return [str(environment / "bin/sling"), "run", *source, *target]
+    # the package that ships the program; the one named `sling` would download it
+    program = next(environment.glob("lib/python3*/site-packages/sling_linux_amd64/bin/sling-linux-amd64"), "sling")
+    return [str(program), "run", *source, *target]
 
 
 def _ingestr(environment: Path, uri: str, table: str, folder: Path) -> list[str]:

@@ -28,12 +28,14 @@ def run(way: Way, environment: Path, uri: str, table: str, folder: Path, *, afre
     if afresh:
         shutil.rmtree(folder, ignore_errors=True)
     (folder / "home").mkdir(parents=True, exist_ok=True)
-    os.sync()  # no run pays for what another left to be written
     before, began = _children_cpu(), time.perf_counter()
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, stdout=log, stderr=log, cwd=folder, env=settings(folder, uri), start_new_session=True
-        )
+        try:
+            process = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=folder, env=settings(folder, uri), start_new_session=True
+            )
+        except OSError as error:
+            raise PeerError(f"does not start: {error}") from error
         try:
             with PeakMemory(lambda: _tree(process.pid)) as peak:
                 process.wait(LONGEST)

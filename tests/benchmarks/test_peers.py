@@ -1,15 +1,17 @@
 """The comparison with peers is fair only if it sees what a peer lost, and measures all that a peer started."""
 
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import psutil
 import pyarrow as pa
 import pytest
-from benchmarks.peers import checks
+from benchmarks.peers import checks, running
 from benchmarks.peers.environments import PeerError
 from benchmarks.peers.roster import PEERS, Way
-from benchmarks.peers.running import run
 
 from benchmarks import orders
 from tests.house.pages import ROOT
@@ -45,6 +47,13 @@ def _leave(source: PostgresDatabase, folder: Path, where: str = "true", **other:
     return checks.losses(source, "orders", _way(""), folder)
 
 
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def test_a_table_that_equals_the_source_has_no_losses(source: PostgresDatabase, tmp_path: Path) -> None:
     assert _leave(source, tmp_path) == []
 
@@ -59,8 +68,9 @@ def test_every_loss_is_named(source: PostgresDatabase, tmp_path: Path) -> None:
 
 
 def test_a_value_that_changed_is_shown(source: PostgresDatabase, tmp_path: Path) -> None:
-    assert _leave(source, tmp_path, attrs="replace(attrs, ' ', '')") == [
-        """attrs differs: `{"src":1,"tags":[1,"x"]}` for `{"src": 1, "tags": [1, "x"]}`"""
+    assert _leave(source, tmp_path, attrs="replace(attrs, ' ', '')", status="upper(status)") == [
+        "status differs: `PAID` for `paid`",
+        """attrs is other text, though equal as JSON: `{"src":1,"tags":[1,"x"]}` for `{"src": 1, "tags": [1, "x"]}`""",
     ]
 
 
@@ -74,7 +84,7 @@ def test_a_peers_children_are_measured_with_it(tmp_path: Path) -> None:
     child = "b = bytearray(64 << 20); import time; t = time.process_time()\nwhile time.process_time() < t + 0.6: pass"
     way = _way(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])")
 
-    cost = run(way, tmp_path, "", "", tmp_path / "work", afresh=True)
+    cost = running.run(way, tmp_path, "", "", tmp_path / "work", afresh=True)
 
     assert cost.mib > 60
     assert 0.6 <= cost.cpu <= cost.wall + 0.5
@@ -82,7 +92,21 @@ def test_a_peers_children_are_measured_with_it(tmp_path: Path) -> None:
 
 def test_a_peer_that_fails_says_why(tmp_path: Path) -> None:
     with pytest.raises(PeerError, match="failed: no such luck"):
-        run(_way("raise SystemExit('no such luck')"), tmp_path, "", "", tmp_path / "work", afresh=True)
+        running.run(_way("raise SystemExit('no such luck')"), tmp_path, "", "", tmp_path / "work", afresh=True)
+
+
+def test_a_peer_that_hangs_is_ended_with_all_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "LONGEST", 1)
+    way = replace(_way(""), command=lambda *_: ["sh", "-c", "sleep 60 & echo $!; wait"])
+
+    with pytest.raises(PeerError, match="not done within 1 s"):
+        running.run(way, tmp_path, "", "", tmp_path / "work", afresh=True)
+
+    started = int((tmp_path / "work/log").read_text())
+    deadline = time.monotonic() + 10
+    while _runs(started):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("peer", PEERS)
