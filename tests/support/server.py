@@ -17,6 +17,7 @@ from typing import Any, Self
 import psutil
 
 START_SECONDS = 60
+IDLE_SECONDS = 30  # a server may close a connection that was idle for long; waitress does after 120 s
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Server:
         self.project = 0
         self._process: subprocess.Popen[str] | None = None
         self._connection: http.client.HTTPConnection | None = None
+        self._asked = 0.0
 
     def __enter__(self) -> Self:
         self.start()
@@ -112,6 +114,10 @@ class Server:
         """One request with the key, over a kept connection; path from the root. A refused connection is status 0."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        if self._connection is not None and time.monotonic() - self._asked > IDLE_SECONDS:
+            self._connection.close()
+            self._connection = None
+        self._asked = time.monotonic()
         if self._connection is None:
             self._connection = http.client.HTTPConnection(self.address.removeprefix("http://"), timeout=60)
         try:
