@@ -27,6 +27,7 @@ SERVER_OPTIONS = {
     "full_page_writes": "off",
     "wal_level": "logical",
     "max_connections": "60",
+    "max_prepared_transactions": "20",
     "listen_addresses": "127.0.0.1,::1",
     "timezone": "Europe/Berlin",  # not UTC: who forgets to set the session's zone is found out
 }

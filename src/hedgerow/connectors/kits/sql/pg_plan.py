@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hedgerow.connectors.contract import ReadRequest
 from hedgerow.connectors.kits.sql.pg_catalog import PgColumn, Relation, literal, quote
+from hedgerow.connectors.kits.sql.pg_late import Late
 from hedgerow.connectors.kits.sql.pg_types import as_text
 from hedgerow.core.errors import BadDataError, MissingError
 
@@ -47,9 +48,9 @@ _SIZE: Final = """
 class ReadPlan:
     """The queries that together read what was asked for, each row once. Their columns are named c0, c1, …
 
-    With a cursor and a single query the rows ascend by the cursor, nulls first. Behind `columns` comes one more when
-    there are any `checked`: null, but for rows that hold a value which `Plan.lossy` tells of a JSON array of the
-    source's text of each of these columns that does.
+    With a cursor and a single query the rows ascend by the cursor, nulls first. Behind `columns` comes one more if
+    `has_ids`, what `pg_late` wants to know of each row; and another when there are any `checked`: null, but for rows
+    that hold a value which `Plan.lossy` tells of a JSON array of the source's text of each of these columns that does.
     """
 
     columns: tuple[PgColumn, ...]
@@ -58,10 +59,15 @@ class ReadPlan:
     batch_rows: int
     by_rows: bool
     cursor: PgColumn | None
+    has_ids: bool
 
 
-def make(connection: "Connection", relation: Relation, request: ReadRequest, encoding: str) -> ReadPlan:
+def make(
+    connection: "Connection", relation: Relation, request: ReadRequest, encoding: str, late: Late | None
+) -> ReadPlan:
     """Plan a read, in the snapshot of `connection`, which also holds the table's shape until its transaction ends.
+
+    `late`: None where rows committed late cannot be told from others, or no cursor is asked for.
 
     Raises MissingError or BadDataError for an unusable cursor column, and psycopg.Error when the server refuses the
     query: no right to read, a value that is not of the cursor's type.
@@ -70,15 +76,16 @@ def make(connection: "Connection", relation: Relation, request: ReadRequest, enc
     if keeps_text:
         relation = replace(relation, columns=tuple(replace(c, plan=as_text(c.plan)) for c in relation.columns))
     checked = tuple(c for c in relation.columns if c.plan.lossy and (keeps_text or c.plan.is_hidden))
-    cursor = _cursor_column(relation, request)
+    cursor = cursor_column(relation, request)
     after = request.cursor.after if request.cursor else None
-    condition = _newer(cursor, after) if cursor and after is not None else "true"
+    condition = _newer(cursor, after, late) if cursor and after is not None else "true"
     estimate = _estimate(connection, f"{_select(relation, encoding)} where {condition}")
     size = _size(connection, relation)
     width = max(size.row_bytes, _sampled_width(connection, relation) if size.is_heap else 0)
     memory = request.memory_mib * 2**20
     by_rows = estimate <= FEW_ROWS or width * VECTOR_ROWS > memory / 2
-    select = _select(relation, encoding, checked, by_rows=by_rows)
+    ids = late.ids if late else None
+    select = _select(relation, encoding, checked, by_rows=by_rows, ids=ids)
     ranges = ["true"]
     order = ""
     if cursor and (after is not None or cursor.plan.stored == "string"):
@@ -87,10 +94,11 @@ def make(connection: "Connection", relation: Relation, request: ReadRequest, enc
         ranges = _ranges(size)
     queries = tuple(f"{select} where {condition} and {part}{order}" for part in ranges if relation.columns)
     batch_rows = max(1, min(MOST_BATCH_ROWS, int(memory / BATCH_SHARE / max(width, 1))))
-    return ReadPlan(relation.columns, checked, queries, batch_rows, by_rows, cursor)
+    return ReadPlan(relation.columns, checked, queries, batch_rows, by_rows, cursor, has_ids=ids is not None)
 
 
-def _cursor_column(relation: Relation, request: ReadRequest) -> PgColumn | None:
+def cursor_column(relation: Relation, request: ReadRequest) -> PgColumn | None:
+    """The column that tells what is new, if one is asked for. Raises MissingError or BadDataError when it cannot."""
     if request.cursor is None:
         return None
     name = request.cursor.field
@@ -105,8 +113,16 @@ def _cursor_column(relation: Relation, request: ReadRequest) -> PgColumn | None:
     return column
 
 
-def _select(relation: Relation, encoding: str, checked: Sequence[PgColumn] = (), *, by_rows: bool = False) -> str:
+def _select(
+    relation: Relation,
+    encoding: str,
+    checked: Sequence[PgColumn] = (),
+    *,
+    by_rows: bool = False,
+    ids: str | None = None,
+) -> str:
     shown = [f"{_expression(column, encoding, by_rows)} as c{place}" for place, column in enumerate(relation.columns)]
+    shown += [f"{ids} as id"] if ids else []
     shown += [f"{_as_bytes(_lost(checked), encoding)} as lost"] if checked else []
     return f"select {', '.join(shown)} from {relation.quoted}"  # noqa: S608 - quoted identifiers
 
@@ -131,11 +147,11 @@ def _lost(checked: Sequence[PgColumn]) -> str:
     return f"case when {' or '.join(lossy)} then to_json(array[{', '.join(texts)}])::text end"
 
 
-def _newer(cursor: PgColumn, after: str) -> str:
+def _newer(cursor: PgColumn, after: str, late: Late | None) -> str:
     """Compared in the column's own type, so that its index serves. Infinite times would be newest for ever."""
     name = quote(cursor.name)
     finite = f" and isfinite({name})" if cursor.plan.stored in _TIMES else ""
-    return f"{name} > {literal(after)}{finite}"
+    return f"{late.condition() if late else f'{name} > {literal(after)}'}{finite}"
 
 
 def _estimate(connection: "Connection", query: str) -> float:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import pyarrow as pa
 
 from hedgerow.connectors.contract import Reading, ReadRequest
-from hedgerow.connectors.kits.sql import pg_catalog, pg_decode, pg_plan
+from hedgerow.connectors.kits.sql import pg_catalog, pg_decode, pg_late, pg_plan
 from hedgerow.connectors.kits.sql.losses import Tally
 from hedgerow.connectors.kits.sql.pg_connect import LOST, Target, query_error
 from hedgerow.connectors.kits.sql.pg_decode import Lost
@@ -58,6 +58,7 @@ class _Job:
 
     plan: pg_plan.ReadPlan
     shape: Shape
+    late: pg_late.Late | None
     queries: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
     out: queue.Queue[Item] = field(default_factory=lambda: queue.Queue(1))
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -86,14 +87,16 @@ def read(where: Target, schema: str, request: ReadRequest) -> Iterator[Reading]:
 
     with contextlib.closing(where.connect()) as control:
         try:
+            looked = pg_late.look(control) if request.cursor else None
             settings = _begin(control)
-            encoding = control.info.parameter_status("server_encoding") or ""
-            relation = _relation(control, schema, request.table)
-            plan = pg_plan.make(control, relation, request, encoding)
             snapshot = _export(control)
+            relation = _relation(control, schema, request.table)
+            late = _late(control, relation, request, looked) if snapshot else None
+            encoding = control.info.parameter_status("server_encoding") or ""
+            plan = pg_plan.make(control, relation, request, encoding, late)
         except psycopg.Error as error:
             raise query_error(error) from None
-        job = _Job(plan, Shape(plan, keeps_text=request.bad_values == "keep_text"))
+        job = _Job(plan, Shape(plan, keeps_text=request.bad_values == "keep_text"), late)
         for query in plan.queries:
             job.queries.put(query)
         with _workers(where, control, job, (*snapshot, *settings), request.memory_mib, WORKERS if snapshot else 1) as n:
@@ -125,14 +128,25 @@ def _relation(control: "Connection", schema: str, name: str) -> pg_catalog.Relat
     return found[0]
 
 
+def _late(
+    control: "Connection", relation: pg_catalog.Relation, request: ReadRequest, looked: pg_late.Look | None
+) -> pg_late.Late | None:
+    column = pg_plan.cursor_column(relation, request)
+    return pg_late.start(control, relation, column, request.cursor, looked) if column and request.cursor else None
+
+
 def _export(control: "Connection") -> tuple[str, ...]:
-    """The statement that makes another session see exactly this snapshot; none where the server cannot share one."""
+    """The statement that makes another session see exactly this snapshot; none where the server cannot share one.
+
+    To be asked first: an error ends the snapshot, and another is opened.
+    """
     import psycopg
 
     try:
         row = control.execute("select pg_export_snapshot()").fetchone()
     except psycopg.Error:
         control.rollback()
+        _begin(control)
         return ()
     return (f"set transaction snapshot {pg_catalog.literal(row[0])}",) if row else ()
 
@@ -168,7 +182,7 @@ def _sessions(
 ) -> list[Session | RowSession]:
     """Open the sessions, each in the snapshot; `stack` closes them."""
     if plan.by_rows:
-        columns = [*(column.plan for column in plan.columns), *([TEXT] if plan.checked else [])]
+        columns = [column.plan for column in plan.columns] + [pg_late.ID] * plan.has_ids + [TEXT] * bool(plan.checked)
         return [stack.enter_context(contextlib.closing(RowSession(where, settings, columns))) for _ in range(count)]
     db = stack.enter_context(contextlib.closing(engine(memory_mib)))
     return [
@@ -181,7 +195,11 @@ def _work(session: Session | RowSession, job: _Job) -> None:
     try:
         while not job.stopped.is_set():
             for batch in session.batches(job.queries.get_nowait(), job.plan.batch_rows):
-                job.put(job.shape.decode(batch))
+                decoded, lost = job.shape.decode(batch)
+                if job.late and job.plan.cursor and job.plan.has_ids:
+                    columns = job.plan.columns
+                    job.late.note(decoded.column(columns.index(job.plan.cursor)), batch.column(len(columns)))
+                job.put((decoded, lost))
     except queue.Empty:
         job.put(None)
     except BaseException as error:  # raised again by whoever takes it
@@ -209,6 +227,19 @@ def _batches(
                 best = pg_decode.furthest(best, batch.column(place))
                 reading.cursor_to = None if best is None else pg_decode.source_text(best, plan.cursor.plan)
             yield batch
+    if job.late:
+        _finish(control, job.late, reading)
+
+
+def _finish(control: "Connection", late: pg_late.Late, reading: Reading) -> None:
+    """All is read: tell how far it went, and what the next reading must be told."""
+    import psycopg
+
+    try:
+        reading.cursor_to, seen, reading.seen_moved = late.finish(control, reading.cursor_to)
+    except psycopg.Error as error:
+        raise query_error(error) from None
+    reading.seen = seen.dump() if seen else None
 
 
 def _is_lost(control: "Connection") -> bool:
