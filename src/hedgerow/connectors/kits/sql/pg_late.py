@@ -1,7 +1,7 @@
 """Rows committed late: by transactions that began before a reading and ended after it.
 
 Their cursor values may lie below what that reading reached. The next one finds them all the same, and reads nothing
-twice, by what is kept with the cursor (`Seen`). How, why it is right, and its limits: docs/decisions/0002-late-rows.md.
+twice, by what is kept with the cursor (`Seen`). How, why it is right, and its limits: docs/decisions/0003-late-rows.md.
 """
 
 import json
