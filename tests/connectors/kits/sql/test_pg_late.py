@@ -1,63 +1,21 @@
 """Rows committed late: whatever other sessions do around the readings, a copy ends up equal to the source."""
 
-import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from hedgerow.connectors.contract import Cursor, CursorType, ReadRequest
 from hedgerow.connectors.kits.sql import pg_late
-from tests.connectors.kits.sql.reading import ANYWHERE, POSTGRES, choose_reader, read_all
+from tests.connectors.kits.sql.copies import Copy
+from tests.connectors.kits.sql.reading import ANYWHERE, POSTGRES, choose_reader
 from tests.support.postgres import PostgresDatabase, PostgresServer
-from tests.support.soak import times
 
 Session = psycopg.Connection[Any]
 Begin = Callable[[], Session]
-
-
-@dataclass
-class Copy:
-    """What `sync` does with readings, without its tables: `append`, or merge by `id`."""
-
-    database: PostgresDatabase
-    cursor: str = "id"
-    kind: CursorType = "integer"
-    append: bool = True
-    table: str = "t"
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    mark: str | None = None
-    seen: str | None = None
-    kept: int = 0
-
-    def run(self) -> list[Any]:
-        """Read, keep, and answer the ids read."""
-        found, reading = read_all(self.database, self.table, Cursor(self.cursor, self.kind, self.mark, self.seen))
-        new = found.to_pylist()
-        ids = [row["id"] for row in new]
-        old = self.rows if self.append else [row for row in self.rows if row["id"] not in ids]
-        self.rows = new if self.mark is None else [*old, *new]
-        if new or reading.seen_moved:
-            self.mark = reading.cursor_to or self.mark
-            self.seen = reading.seen
-            self.kept += 1
-        return sorted(ids)
-
-    def equals_source(self) -> bool:
-        """Whether every row is there, once, as in the source."""
-        source = self.database.execute(f"select to_jsonb(x) from {self.table} x")
-        return Counter(map(_text, self.rows)) == Counter(_text(row) for (row,) in source)
-
-
-def _text(row: dict[str, Any]) -> str:
-    return json.dumps({name: str(value).replace(" ", "T") for name, value in row.items()}, sort_keys=True)
 
 
 @pytest.fixture
@@ -419,100 +377,3 @@ def test_a_role_that_may_only_read_sees_who_is_at_work(database: PostgresDatabas
         slow.rollback()
     finally:
         database.execute(f"drop owned by {role}; drop role {role}")
-
-
-# ---- anything at all -------------------------------------------------------------------------------------------------
-
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(
-            ["write", "write", "nested", "nested", "end", "end", "abort", "prepare", "settle", "read", "read"]
-        ),
-        st.integers(0, 3),
-    ),
-    min_size=10,
-    max_size=40,
-)
-
-
-class Sessions:
-    """Four sessions that write rows: `id` is drawn when writing, `began` when their transaction begins."""
-
-    def __init__(self, database: PostgresDatabase, stack: ExitStack, updates: bool) -> None:
-        database.execute("""
-            rollback; drop table if exists t; drop sequence if exists clock; create sequence clock;
-            create table t (id serial primary key, began int, hour int, changed int)
-        """)
-        self.database, self.updates = database, updates
-        self.open = [stack.enter_context(database.connect(autocommit=False)) for _ in range(4)]
-        self.clock: dict[int, int] = {}
-        self.prepared: list[str] = []
-
-    def write(self, place: int, *, nested: bool = False) -> None:
-        """Insert a row, or change one that no other session is changing."""
-        session = self.open[place]
-        if place not in self.clock:
-            self.clock[place] = self.draw(session)
-        if nested:
-            session.execute("savepoint s")
-        if self.updates:
-            free = "select id from t order by id %% 3 for update skip locked limit 1"
-            session.execute(f"update t set changed = %s where id = ({free})".encode(), [self.draw(session)])
-        began = self.clock[place]
-        session.execute(
-            "insert into t (began, hour, changed) values (%s, %s, %s)", [began, began // 5, self.draw(session)]
-        )
-        if nested:
-            session.execute("rollback to s" if place == 3 else "release s")
-
-    def draw(self, session: Session) -> int:
-        """What time it is: greater than any time before."""
-        row = session.execute("select nextval('clock')").fetchone()
-        assert row is not None
-        return int(row[0])
-
-    def end(self, place: int, how: str) -> None:
-        """Commit, roll back or prepare the session's transaction."""
-        if self.clock.pop(place, None) is None:
-            return
-        if how == "prepare":
-            self.prepared.append(f"{self.database.name} {place} {len(self.prepared)}")
-            self.open[place].execute(f"prepare transaction '{self.prepared[-1]}'".encode())
-        getattr(self.open[place], "rollback" if how == "abort" else "commit")()
-
-    def settle(self, how: str = "commit") -> None:
-        """End the oldest prepared transaction."""
-        if self.prepared:
-            self.database.execute(f"{how} prepared '{self.prepared.pop(0)}'")
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("updates", [False, True], ids=["append", "merge"])
-@given(steps=STEPS)
-@settings(max_examples=times(5), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_after_all_have_ended_one_more_run_makes_every_copy_equal_the_source(
-    pg_database: PostgresDatabase, updates: bool, steps: list[tuple[str, int]]
-) -> None:
-    with ExitStack() as stack:
-        sessions = Sessions(pg_database, stack, updates)
-        fields = ["changed"] if updates else ["id", "began", "hour"]
-        copies = [Copy(pg_database, name, append=not updates) for name in fields]
-        try:
-            for step, number in steps:
-                if step == "read":
-                    copies[number % len(copies)].run()
-                elif step == "settle":
-                    sessions.settle()
-                elif step in ("write", "nested"):
-                    sessions.write(number, nested=step == "nested")
-                else:
-                    sessions.end(number, step)
-            for place in range(4):
-                sessions.end(place, "end")
-        finally:
-            while sessions.prepared:
-                sessions.settle()
-        for copy in copies:
-            copy.run()
-            assert copy.equals_source()
-            assert copy.run() == []
