@@ -1,19 +1,27 @@
 """GET and DELETE warehouse_tables/ (api_conventions.md §12.2)."""
 
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
 
+import pyarrow as pa
 import pytest
+from django.conf import settings
 
 from hedgerow.accounts.models import AccessRule, Project
 from hedgerow.core.clock import now
 from hedgerow.core.ids import uuid7
+from hedgerow.lake import maintain, write
+from hedgerow.lake.storage import Storage
 from hedgerow.sources.models import Source, SourceTable
 from hedgerow.warehouse import tables
 from hedgerow.warehouse.models import Table
 from tests.api.conftest import Caller, envelope
+from tests.support import shop
 from tests.support.people import People
 
 pytestmark = pytest.mark.django_db
+RUN: Final = "01890000-0000-7000-8000-000000000001"
 
 
 @pytest.fixture
@@ -142,6 +150,65 @@ def test_tables_of_sources_cannot_be_deleted_and_others_can(
 def test_tables_are_not_made_by_hand(alice: Caller, path: str, orders: Table) -> None:
     assert envelope(alice.post(path, {"name": "x"}))[:3] == (405, "method_not_allowed", 'Method "POST" not allowed.')
     assert envelope(alice.patch(f"{path}{orders.id}/", {}))[0] == 405
+
+
+@pytest.fixture
+def people_table(people: People) -> Table:
+    """A table with data: two versions and upkeep."""
+    storage = Storage(settings.CONFIG.storage)
+    table = shop.register(storage, people.project, "people", pa.table({"n": [1]}))
+    for fence in range(2, 5):
+        rows = pa.table({"n": [fence]})
+        facts = write.CommitFacts(RUN, fence)
+        write.append(
+            storage, table.location, rows.schema, rows.to_batches(), partial(replace, facts), lambda _rows: None
+        )
+    maintain.tidy(storage, table.location, keep_hours=6)
+    return table
+
+
+def test_the_versions_of_a_table_are_a_page_newest_first(alice: Caller, path: str, people_table: Table) -> None:
+    body = alice.get(f"{path}{people_table.id}/versions/").json()
+    newest, replaced = body["results"][0], body["results"][1]
+    assert (body["count"], body["next"], body["previous"]) == (5, None, None)
+    assert newest.pop("created_at").endswith("Z")
+    assert newest.pop("size_bytes") > 0
+    assert newest == {"version": 4, "expires_at": None, "kind": "upkeep", "run": None, "row_count": 4}
+    assert [(row["version"], row["kind"], row["row_count"]) for row in body["results"][1:]] == [
+        (3, "sync", 4),
+        (2, "sync", 3),
+        (1, "sync", 2),
+        (0, "sync", 1),
+    ]
+    assert replaced["run"] == RUN
+    assert replaced["expires_at"] > replaced["created_at"]
+    page = alice.get(f"{path}{people_table.id}/versions/?limit=2&offset=3").json()
+    assert ([row["version"] for row in page["results"]], page["count"]) == ([1, 0], 5)
+
+
+def test_versions_are_shown_to_those_who_may_see_the_table(
+    alice: Caller, bob: Caller, charlie: Caller, vera: Caller, api: Any, path: str, people: People, people_table: Table
+) -> None:
+    address = f"{path}{people_table.id}/versions/"
+    assert envelope(charlie.get(address))[:3] == (404, "not_found", "Project not found.")
+    assert envelope(alice.get(f"{path}{uuid7()}/versions/"))[:3] == (404, "not_found", "Not found.")
+    assert envelope(alice.post(address, {}))[0] == 405
+    assert vera.get(address).status_code == 200
+    assert envelope(api(people.key(people.alice, ["query:read"])).get(address))[:3] == (
+        403,
+        "permission_denied",
+        "API key missing required scope 'warehouse_table:read'",
+    )
+    AccessRule.objects.create(
+        project=people.project, resource=tables.RESOURCE, object_id=str(people_table.id), level="none"
+    )
+    assert envelope(bob.get(address))[0] == 403
+    tables.drop(people_table)
+    assert envelope(alice.get(address))[0] == 404
+
+
+def test_a_table_without_data_has_no_versions(alice: Caller, path: str, orders: Table) -> None:
+    assert alice.get(f"{path}{orders.id}/versions/").json()["results"] == []
 
 
 def test_scopes(people: People, api: Any, path: str, orders: Table) -> None:

@@ -1,11 +1,12 @@
 """The accepted SQL: what it becomes, and what is refused before anything runs."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from hedgerow.core.errors import BadRequestError
-from hedgerow.lake.dialect import Translated, translate
+from hedgerow.lake.dialect import Translated, View, translate
 
 KNOWN = frozenset({"people", "orders", "a.b"})
 
@@ -67,7 +68,7 @@ def test_one_row_more_than_the_limit_is_asked_for(sql: str, limit: int, offset: 
     ],
 )
 def test_the_tables_named_are_found_wherever_they_stand(sql: str, tables: set[str]) -> None:
-    assert translated(sql).tables == tables
+    assert {view.table for view in translated(sql).views.values()} == tables
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,113 @@ def test_the_tables_named_are_found_wherever_they_stand(sql: str, tables: set[st
 )
 def test_an_unknown_table_is_refused_wherever_it_stands(sql: str) -> None:
     assert refusal(sql) == "Unknown table `nope`."
+
+
+MORNING = datetime(2026, 11, 24, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("source", "becomes", "at"),
+    [
+        ("people AT (VERSION => 3)", '"people AT (3)" AS "people"', 3),
+        ("people at(version=>3)", '"people AT (3)" AS "people"', 3),
+        ("`people` AT (VERSION => 3) AS p", '"people AT (3)" AS p', 3),
+        ("people p AT (VERSION => 3)", '"people AT (3)" AS p', 3),
+        ("people AT (VERSION => 3) (a, b)", '"people AT (3)" AS "people"(a, b)', 3),
+        ('people AS "at" AT (VERSION => 3)', '"people AT (3)" AS "at"', 3),
+        ("people AT (VERSION => {n})", '"people AT (7)" AS "people"', 7),
+        ("people VERSION AS OF 3", '"people AT (3)" AS "people"', 3),
+        ("people FOR VERSION AS OF 3 p", '"people AT (3)" AS p', 3),
+        ("a.b AT (VERSION => 3)", '"a.b AT (3)" AS "a.b"', 3),
+        ("people AT (TIMESTAMP => '2026-11-24 10:00') p", '"people AT (2026-11-24 10:00:00+00:00)" AS p', MORNING),
+        ("people AT (TIMESTAMP => '2026-11-24T10:00:00Z') p", '"people AT (2026-11-24 10:00:00+00:00)" AS p', MORNING),
+        ("people AT (TIMESTAMP => {t}) p", '"people AT (2026-11-24 10:00:00+00:00)" AS p', MORNING),
+        ("people TIMESTAMP AS OF '2026-11-24 10' AS p", '"people AT (2026-11-24 10:00:00+00:00)" AS p', MORNING),
+        (
+            "people AT (TIMESTAMP => TIMESTAMPTZ '2026-11-24 12:00+02:00') p",
+            '"people AT (2026-11-24 10:00:00+00:00)" AS p',
+            MORNING,
+        ),
+        ("people at", 'people AS "at"', None),
+        ("people /* AT (VERSION => 3) */ p", "people AS p", None),
+    ],
+)
+def test_a_table_at_a_version_or_moment_is_a_view_of_its_own(source: str, becomes: str, at: Any) -> None:
+    found = translated(f"SELECT 1 FROM {source} LIMIT 0", {"n": 7, "t": "2026-11-24 11:00:00+01:00"})
+    assert found.sql == f"SELECT 1 FROM {becomes} LIMIT 1"
+    ((_, view),) = found.views.items()
+    assert view == View("a.b" if source.startswith("a.b") else "people", at)
+
+
+def test_each_version_is_one_view_whose_name_means_nothing_else() -> None:
+    found = translated(
+        """
+        WITH "people AT (1)" AS (SELECT * FROM people AT (VERSION => 1))
+        SELECT 'people AT (VERSION => 5)', "people AT (1)".*
+        FROM "people AT (1)", people AS now, people AS v AT (VERSION => 1),
+            (SELECT * FROM people AT (VERSION => 2)) AS w
+        -- people AT (VERSION => 6)
+        """
+    )
+    assert dict(found.views) == {
+        "people": View("people"),
+        "people AT (1)'": View("people", 1),
+        "people AT (2)": View("people", 2),
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("nope AT (VERSION => 1)", "Unknown table `nope`."),
+        ('"people AT (1)"', "Unknown table `people AT (1)`."),
+        ("c AT (VERSION => 1)", "`c` has no versions: only a table can be read as it was."),
+        ("numbers(3) AT (VERSION => 1)", "`numbers` has no versions: only a table can be read as it was."),
+        *(
+            (f"people AT (VERSION => {x})", "VERSION must be a whole number.")
+            for x in ("-1", "1.5", "'1'", "1e3", "NULL")
+        ),
+        *(
+            (f"people AT (VERSION => {x})", "VERSION must be a whole number.")
+            for x in ("(SELECT 1)", "1 + 1", "id", "9" * 20)
+        ),
+        *(
+            (
+                f"people AT (TIMESTAMP => {x})",
+                "TIMESTAMP must be a moment as a text, such as '2026-11-24 10:00:00Z'.",
+            )
+            for x in (
+                "now()",
+                "3",
+                "'yesterday'",
+                "''",
+                "'0001-01-01T00:00+01:00'",
+                "NULL",
+                "(SELECT max(at) FROM people)",
+            )
+        ),
+        *(
+            (f"people {x}", "A table is read as it was by AT (VERSION => …) or AT (TIMESTAMP => …).")
+            for x in ("BEFORE (VERSION => 1)", "AT (OFFSET => -60)", "AT (STATEMENT => 'x')", "FOR VERSION ALL")
+        ),
+    ],
+)
+def test_what_is_no_version_of_a_table_is_refused(source: str, said: str) -> None:
+    assert refusal(f"WITH c AS (SELECT 1) SELECT * FROM {source}") == said
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "people AT (VERSION => 1) AT (VERSION => 2)",
+        "people AT (VERSION => 1) p AT (VERSION => 2)",
+        "people AT (VERSION => 1, TIMESTAMP => '2026-01-01')",
+        "(SELECT 1) AT (VERSION => 1)",
+        "people AT (VERSION => 1",
+    ],
+)
+def test_a_clause_out_of_place_is_a_syntax_error(source: str) -> None:
+    assert refusal(f"SELECT * FROM {source}").startswith("Syntax error")
 
 
 @pytest.mark.parametrize(

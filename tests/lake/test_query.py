@@ -1,6 +1,7 @@
 """One query, in this process: what it answers, how values cross into JSON, and what it cannot reach."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,15 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hedgerow.core.errors import AppError, BadRequestError, BrokenError
 from hedgerow.lake import query, read
 from hedgerow.lake.answer import Limits, Result
 from hedgerow.lake.storage import Storage
 from tests.support import shop
+from tests.support.soak import times
 
 TABLES = {"orders": "1/orders-a", "secrets": "1/secrets-b"}
 Ask = Callable[..., Result]
@@ -255,6 +259,9 @@ def test_tables_in_s3_are_queried_like_those_in_a_folder(s3: Storage) -> None:
     connection = query.connect(s3)
     found = query.run(connection, s3, "SELECT sum(id) FROM orders", {}, TABLES, Limits())
     assert found.rows == [[9007199254740996]]
+    before = query.connect(s3)
+    assert query.run(before, s3, "SELECT count() FROM orders AT (VERSION => 0)", {}, TABLES, Limits()).rows == [[3]]
+    before.close()
     for way_out in (f"read_parquet('{other.uris[0]}')", f"glob('{s3.url}/*')", f"read_text('{s3.url}/x')"):
         with pytest.raises(duckdb.PermissionException):
             connection.execute(f"SELECT * FROM {way_out}")
@@ -342,7 +349,17 @@ ATTEMPTS = [
     "SELECT * FROM main.orders",
     "SELECT * FROM memory.main.orders",
     "SELECT * FROM system.information_schema.tables",
-    "SELECT * FROM orders AT (VERSION => 1)",
+    "SELECT * FROM main.orders AT (VERSION => 0)",
+    "SELECT * FROM '{parquet}' AT (VERSION => 0)",
+    'SELECT * FROM "{parquet}" AT (VERSION => 0)',
+    "SELECT * FROM read_parquet('{parquet}') AT (VERSION => 0)",
+    "SELECT * FROM orders AT (VERSION => 0) x, '{parquet}'",
+    "SELECT * FROM duckdb_tables AT (VERSION => 0)",
+    "SELECT * FROM orders AT (VERSION => (SELECT 0 FROM read_text('{file}')))",
+    "SELECT * FROM orders AT (VERSION => getenv('HOME'))",
+    "SELECT * FROM orders AT (TIMESTAMP => getvariable('x'))",
+    "SELECT * FROM orders AT (FILE => '{file}')",
+    'SELECT * FROM "orders AT (0)"',
     "SELECT * FROM (PIVOT orders ON name USING count(*))",
     "WITH duckdb_tables AS (SELECT * FROM duckdb_tables) SELECT * FROM duckdb_tables",
     "SELECT * FROM (WITH duckdb_tables AS (SELECT 1) SELECT * FROM duckdb_tables) AS x, duckdb_tables",
@@ -396,7 +413,9 @@ def test_duckdb_alone_lets_no_file_be_read_or_written(storage: Storage, tmp_path
     parquet = next(Path(storage.root, TABLES["secrets"]).glob("*.parquet"))
     sql = attempt.replace("{file}", str(file)).replace("{parquet}", str(parquet)).replace("{folder}", str(tmp_path))
     connection = query.connect(storage)
-    query.seal(connection, storage, {"orders": TABLES["orders"]}, Limits())
+    snapshot = read.files(storage, TABLES["orders"])
+    assert snapshot is not None
+    query.seal(connection, {"orders": snapshot}, Limits())
     try:
         answer = str(connection.execute(sql).fetchall())
     except Exception as error:
@@ -405,6 +424,59 @@ def test_duckdb_alone_lets_no_file_be_read_or_written(storage: Storage, tmp_path
         connection.close()
     assert "hidden'" not in answer
     assert list(tmp_path.iterdir()) == [file]
+
+
+NAMES = [
+    *("orders", '"orders"', "`orders`", "main.orders", "secrets", "nope", "numbers(2)", "(SELECT 1 AS id)", "o", "c"),
+    *("range(3)", "read_text('x')", '"orders AT (0)"', "'x.csv'", "duckdb_tables", "LATERAL (SELECT 1 AS id)"),
+]
+TIMES = [
+    *(
+        "",
+        " AT (VERSION => 0)",
+        " AT (VERSION => 1)",
+        " AT (VERSION => -1)",
+        " AT (VERSION => {v})",
+        " AT (VERSION => {w})",
+    ),
+    *(" AT (TIMESTAMP => '2999-01-01')", " AT (TIMESTAMP => 'x')", " AT (TIMESTAMP => now())", " AT (OFFSET => 0)"),
+    *(
+        " AT (VERSION => (SELECT id FROM secrets))",
+        " VERSION AS OF 0",
+        " FOR VERSION AS OF 0",
+        " BEFORE (VERSION => 0)",
+    ),
+    *(" /* AT (VERSION => 7) */", " AT (VERSION => 0) -- secrets\n", " AT (VERSION => 0", " AT", ' "at"', " AT ('x')"),
+]
+ALIASES = ["", " o", " AS o", " at", " AS o(id)", " (id)", " TABLESAMPLE 50%"]
+BEFORE = [
+    *("", "", "WITH c AS (SELECT 1 AS id) ", "WITH orders AS (SELECT * FROM orders AT (VERSION => 0)) "),
+    'WITH "orders AT (0)" AS (SELECT 2 AS id) ',
+    "WITH RECURSIVE o AS (SELECT 1 AS id UNION ALL SELECT id FROM o AT (VERSION => 0) WHERE id < 0) ",
+]
+AFTER = ["", " WHERE 'AT (VERSION => 9)' <> id::text", " UNION ALL SELECT id FROM orders AT (VERSION => 0)", " LIMIT 1"]
+ITEMS = st.tuples(
+    st.sampled_from(NAMES), st.permutations([TIMES, ALIASES]).flatmap(lambda p: st.tuples(*map(st.sampled_from, p)))
+)
+QUERIES = st.tuples(
+    st.sampled_from(BEFORE),
+    st.lists(ITEMS.map(lambda item: item[0] + "".join(item[1])), min_size=1, max_size=3),
+    st.sampled_from([", ", " JOIN ", " NATURAL JOIN ", " CROSS JOIN "]),
+    st.sampled_from(AFTER),
+).map(lambda parts: f"{parts[0]}SELECT * FROM {parts[2].join(parts[1])}{parts[3]}")
+
+
+@given(QUERIES, st.sampled_from(["", *TIMES]), st.integers(0, 200))
+@settings(max_examples=times(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_versions_open_no_way_to_another_table(ask: Ask, sql: str, inserted: str, place: int) -> None:
+    """Whatever stands where: rows of `orders`, or a refusal that the caller can read."""
+    sql = sql[:place] + inserted + sql[place:]
+    try:
+        found = ask(sql, tables={"orders": TABLES["orders"]}, v=0)
+    except BadRequestError:
+        return
+    assert set(found.tables) <= {"orders"}
+    assert not re.search("secrets|nope|hidden", found.sql + str(found.rows))
 
 
 def test_the_files_of_the_tables_named_are_not_open_to_functions_either(ask: Ask, storage: Storage) -> None:

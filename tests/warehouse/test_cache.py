@@ -1,7 +1,9 @@
 """Cached answers: as good as new, or not used."""
 
+from datetime import timedelta
 from uuid import UUID
 
+from hedgerow.core.clock import now
 from hedgerow.core.ids import uuid7
 from hedgerow.warehouse import cache
 from hedgerow.warehouse.cache import AnswerCache
@@ -27,6 +29,18 @@ def test_an_answer_is_useless_once_a_table_has_changed_or_is_gone_or_hidden() ->
     assert answers.find("key", {"orders": table(2, orders)}) is None
     assert answers.find("key", {"orders": table(1, uuid7())}) is None
     assert answers.find("key", {}) is None
+
+
+def test_an_answer_from_old_versions_stays_when_newer_ones_come_until_its_end() -> None:
+    answers, orders, people = AnswerCache(), uuid7(), uuid7()
+    read = {"orders": table(5, orders), "people": table(1, people)}
+    answers.keep("key", ANSWER, read, fixed=["orders"], until=now() + timedelta(hours=1))
+    assert answers.find("key", {"orders": table(6, orders), "people": table(1, people)}) == ANSWER
+    assert answers.find("key", {"orders": table(6, orders), "people": table(2, people)}) is None
+    assert answers.find("key", {"orders": table(5, uuid7()), "people": table(1, people)}) is None
+    assert answers.find("key", {"people": table(1, people)}) is None
+    answers.keep("key", ANSWER, read, fixed=["orders"], until=now())
+    assert answers.find("key", read) is None
 
 
 def test_nobody_can_change_an_answer_that_is_kept() -> None:

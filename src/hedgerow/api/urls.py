@@ -24,7 +24,7 @@ from hedgerow.api.personal_api_keys import PersonalAPIKeyView
 from hedgerow.api.projects import OneProjectView, ProjectListView
 from hedgerow.api.query import QueryView
 from hedgerow.api.users import UserView
-from hedgerow.api.warehouse_tables import TableRulesView, WarehouseTableView
+from hedgerow.api.warehouse_tables import TableRulesView, TableVersionView, WarehouseTableView
 
 RULES: dict[str, Any] = {"get": "access_controls", "put": "set_access_control"}
 
@@ -67,6 +67,7 @@ project_routes: list[URLPattern | URLResolver] = [
     path("warehouse_tables/", WarehouseTableView.as_view({"get": "list"})),
     *rule_routes("warehouse_tables", TableRulesView),
     path("warehouse_tables/<id>/", WarehouseTableView.as_view({"get": "retrieve", "delete": "destroy"})),
+    path("warehouse_tables/<id>/versions/", TableVersionView.as_view({"get": "list"})),
 ]
 
 organization_routes = [

@@ -13,13 +13,15 @@ from hedgerow.accounts import access
 from hedgerow.accounts.rules import Target
 from hedgerow.api.access_controls import ObjectRulesView
 from hedgerow.api.checks import ProjectView
+from hedgerow.api.errors import ThrottledError
 from hedgerow.api.external_data_schemas import ColumnSerializer, columns_to_list
 from hedgerow.api.fields import timestamp
-from hedgerow.core.errors import NotFoundError
+from hedgerow.core.errors import NotFoundError, RateLimitedError
 from hedgerow.core.ids import parse_uuid
 from hedgerow.sources.models import SourceTable
-from hedgerow.warehouse import tables
+from hedgerow.warehouse import tables, versions
 from hedgerow.warehouse.models import Table
+from hedgerow.warehouse.versions import TableVersion
 
 
 class TableSourceSerializer(serializers.Serializer[Any]):
@@ -56,6 +58,35 @@ class WarehouseTableSerializer(serializers.Serializer[Any]):
     external_data_source = TableSourceSerializer(allow_null=True)
     external_schema = TableSchemaSerializer(allow_null=True)
     row_count = serializers.IntegerField(allow_null=True)
+
+
+class TableVersionSerializer(serializers.Serializer[Any]):
+    """A version of a table, for `AT (VERSION => …)` in SQL."""
+
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(
+        allow_null=True, help_text="It is kept until then at least. Null for the newest version."
+    )
+    kind = serializers.ChoiceField(
+        choices=["sync", "upkeep"], help_text="`upkeep` joins files and changes no row: it reads as the version before."
+    )
+    run = serializers.UUIDField(allow_null=True, help_text="The job that wrote it. Null for upkeep.")
+    row_count = serializers.IntegerField()
+    size_bytes = serializers.IntegerField(help_text="Of all its files, those included that other versions share.")
+
+
+def version_to_dict(version: TableVersion) -> dict[str, Any]:
+    """A version of a table as answers show it."""
+    return {
+        "version": version.number,
+        "created_at": timestamp(version.created_at),
+        "expires_at": timestamp(version.expires_at),
+        "kind": "sync" if version.run_id else "upkeep",
+        "run": version.run_id,
+        "row_count": version.row_count,
+        "size_bytes": version.size_bytes,
+    }
 
 
 def to_dict(table: Table) -> dict[str, Any]:
@@ -149,6 +180,19 @@ class WarehouseTableView(ProjectView):
             parent=_owner(found),
         )
         return found
+
+
+class TableVersionView(WarehouseTableView):
+    """What a table was before, for as long as that is kept."""
+
+    @extend_schema(responses=TableVersionSerializer(many=True))
+    def list(self, request: Request, project_id: str, id: str) -> Response:  # type: ignore[override]
+        """The versions of one table that SQL can read, newest first."""
+        try:
+            found = versions.readable(self._table("viewer"))
+        except RateLimitedError as error:
+            raise ThrottledError(error.retry_after) from error
+        return self.page(found, version_to_dict)
 
 
 class TableRulesView(ObjectRulesView):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 SECRET_KEY_FILE: Final = "secret_key"  # noqa: S105 - a file name
-_LAST_PORT: Final = 65535
+_MOST: Final = {"port": 65535, "keep_hours": 168}  # a log forgets dropped files after a week
 _SWITCH: Final = {"on": True, "1": True, "true": True, "yes": True} | dict.fromkeys(
     ("off", "0", "false", "no", ""), False
 )
@@ -56,7 +56,9 @@ class Config:
     source_runs: int = _setting(2, "Runs of one source at once, over all workers.")
     lease_seconds: float = _setting(30.0, "How long a silent worker is trusted before its runs are taken up elsewhere.")
     sync_memory_mib: int = _setting(256, "Memory for the reader of one run, in MiB.")
-    keep_hours: int = _setting(6, "How long old versions of a table are kept, in hours; longer than any query or run.")
+    keep_hours: int = _setting(
+        6, "How long old versions of a table are kept, in hours (at most 168); longer than a query or run."
+    )
     query_memory_mib: int = _setting(512, "Memory of one query, in MiB.")
     query_seconds: float = _setting(10.0, "How long one query may take, in seconds.")
     query_processes: int = _setting(2, "Queries that run at once in one server.")
@@ -178,8 +180,8 @@ def _number(variable: str, name: str, text: str, kind: type[int] | type[float]) 
         raise ConfigError(f"{variable}={text!r}: a number is needed.") from None
     if not math.isfinite(number) or number < 0 or (number == 0 and name != "port"):
         raise ConfigError(f"{variable}={text!r}: a number above 0 is needed.")
-    if name == "port" and number > _LAST_PORT:
-        raise ConfigError(f"{variable}={text!r}: a port is at most {_LAST_PORT}.")
+    if name in _MOST and number > _MOST[name]:
+        raise ConfigError(f"{variable}={text!r}: at most {_MOST[name]} is allowed.")
     return number
 
 

@@ -1,7 +1,6 @@
 """A copy of a table in a folder, as it was at one version, while others go on writing to it."""
 
 import os
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +8,10 @@ from typing import Final
 
 from hedgerow.core.errors import BrokenError, ConflictError
 from hedgerow.lake import log
+from hedgerow.lake.replay import ENTRY_NAME
 from hedgerow.lake.storage import Storage
 
 _LOG: Final = "_delta_log"
-_LOG_ENTRY: Final = re.compile(r"(\d{20})\.(json|crc|checkpoint.*\.parquet)")
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def _holds(storage: Storage, pinned: Pinned) -> bool:
 
 def _log_entries(folder: Path, version: int) -> list[str]:
     """Everything up to the version. `_last_checkpoint` is left out: it may point beyond, and readers do without."""
-    matches = (_LOG_ENTRY.fullmatch(entry.name) for entry in folder.iterdir())
+    matches = (ENTRY_NAME.fullmatch(entry.name) for entry in folder.iterdir())
     return [f"{_LOG}/{match[0]}" for match in matches if match and int(match[1]) <= version]
 
 

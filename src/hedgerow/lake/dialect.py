@@ -1,9 +1,12 @@
 """The accepted SQL → DuckDB SQL; which tables a query names (api_conventions.md §11.1).
 
 Pure: text in, text out. Standard SELECT as DuckDB reads it, plus: back-quoted names, `{placeholder}`, `numbers(n)`,
-and ClickHouse's names with ClickHouse's meaning. Loaded only in query processes. What is let through here is checked
-once more against DuckDB's own parser (`lake.guard`), so a difference between two parsers opens nothing.
+versions of tables, and ClickHouse's names with ClickHouse's meaning. Loaded only in query processes. What is let
+through here is checked once more against DuckDB's own parser (`lake.guard`), so a difference between two parsers opens
+nothing.
 
+- `table AT (VERSION => 3)` and `table AT (TIMESTAMP => '2026-11-24 10:00')` are the table as it was then, the alias on
+  either side; `table VERSION AS OF 3` and `table TIMESTAMP AS OF '…'` mean the same.
 - `toStartOfWeek(x)` starts on Sunday and `toStartOfWeek(x, 1)` on Monday, as in ClickHouse (even and odd modes).
 - `toDate`, `toInt`, `toFloat` give NULL for what cannot be converted; `toInt` cuts towards zero.
 - `uniq` counts exactly. `sumIf` is 0 when no row meets the condition.
@@ -15,6 +18,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlglot import errors, exp
@@ -34,11 +38,22 @@ logging.getLogger("sqlglot").setLevel(logging.CRITICAL)  # its warnings are abou
 
 
 @dataclass(frozen=True)
+class View:
+    """A table as a query wants it: at a version, at a moment, or (None) as it is."""
+
+    table: str
+    at: int | datetime | None = None
+
+
+@dataclass(frozen=True)
 class Translated:
-    """One query, ready for DuckDB. `sql` asks for one row more than `limit`, to learn whether there are more."""
+    """One query, ready for DuckDB. `sql` asks for one row more than `limit`, to learn whether there are more.
+
+    `views` are the names that `sql` reads from.
+    """
 
     sql: str
-    tables: frozenset[str]
+    views: Mapping[str, View]
     limit: int
     offset: int
 
@@ -50,7 +65,7 @@ def translate(sql: str, values: Mapping[str, Any], known: Callable[[str], bool],
     """
     try:
         tree = _parse(_fill(sql, values))
-        tables = _resolve(tree, known)
+        views = _resolve(tree, known)
         _name_columns(tree)
         limit, offset = _set_limit(tree, max_rows)
         text = tree.sql(Hedgerow, comments=False, unsupported_level=errors.ErrorLevel.RAISE)
@@ -60,7 +75,7 @@ def translate(sql: str, values: Mapping[str, Any], known: Callable[[str], bool],
         raise BadRequestError(f"Syntax error: {str(error.__cause__ or error).splitlines()[0]}") from error
     except RecursionError as error:
         raise BadRequestError(TOO_DEEP) from error
-    return Translated(text, tables, limit, offset)
+    return Translated(text, views, limit, offset)
 
 
 def _parse(sql: str) -> exp.Query:
@@ -130,29 +145,71 @@ def _literal(name: str, value: Any, *, bare: bool = False) -> str:
 # ── Tables ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _resolve(tree: exp.Query, known: Callable[[str], bool]) -> frozenset[str]:
-    """Names of the tables read, common table expressions left out. Replaces `numbers(…)`. Refuses all else."""
-    names = set()
+def _resolve(tree: exp.Query, known: Callable[[str], bool]) -> dict[str, View]:
+    """The tables read, common table expressions left out. Replaces `numbers(…)` and `AT (…)`. Refuses all else."""
+    views = {}
+    taken = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
     for table in list(tree.find_all(exp.Table)):
+        at = _take_at(table)
         if not isinstance(table.this, exp.Identifier):
             _replace_numbers(table)
-            continue
-        name = ".".join(part.name for part in table.parts)
-        if _is_cte(table, name):
-            continue
-        if not known(name):
-            raise BadRequestError(f"Unknown table `{name}`.")
-        names.add(name)
-        if len(table.parts) > 1:
-            _name_by_one_part(table, name)
-    return frozenset(names)
+            name = "numbers"
+        else:
+            name = ".".join(part.name for part in table.parts)
+            if not _is_cte(table, name):
+                if not known(name):
+                    raise BadRequestError(f"Unknown table `{name}`.")
+                view = name if at is None else _free_name(f"{name} AT ({at})", taken, known)
+                views[view] = View(name, at)
+                _read_from(table, name, view)
+                continue
+        if at is not None:
+            raise BadRequestError(f"`{name}` has no versions: only a table can be read as it was.")
+    return views
 
 
-def _name_by_one_part(table: exp.Table, name: str) -> None:
-    """A table whose own name holds dots, written in parts, becomes one quoted name."""
-    for part in ("catalog", "db"):
-        table.set(part, None)
-    table.set("this", exp.to_identifier(name, quoted=True))
+def _free_name(name: str, taken: set[str], known: Callable[[str], bool]) -> str:
+    """A name that means nothing else in the query."""
+    while name.lower() in taken or known(name):
+        name += "'"
+    return name
+
+
+def _read_from(table: exp.Table, name: str, view: str) -> None:
+    """Let a table be read from a view; columns are still said to be of the table. Names with dots become one part."""
+    if view != name:
+        alias = table.args.get("alias") or exp.TableAlias()
+        if not alias.this:
+            alias.set("this", exp.to_identifier(name, quoted=True))
+        table.set("alias", alias)
+    if view != name or len(table.parts) > 1:
+        for part in ("catalog", "db"):
+            table.set(part, None)
+        table.set("this", exp.to_identifier(view, quoted=True))
+
+
+def _take_at(table: exp.Table) -> int | datetime | None:
+    """The version or the moment at which a table is wanted; taken off it. A moment without a zone is in UTC."""
+    clause = table.args.get("when") or table.args.get("version")
+    if clause is None:
+        return None
+    table.set("when", None)
+    table.set("version", None)
+    is_at = isinstance(clause, exp.HistoricalData) and clause.this == "AT"
+    is_as_of = isinstance(clause, exp.Version) and clause.args["kind"] == "AS OF"
+    unit = clause.args["kind"] if is_at else clause.this
+    value = clause.expression
+    if not (is_at or is_as_of) or unit not in ("VERSION", "TIMESTAMP"):
+        raise BadRequestError("A table is read as it was by AT (VERSION => …) or AT (TIMESTAMP => …).")
+    if unit == "VERSION":
+        return _whole(value, "VERSION")
+    if isinstance(value, exp.Cast):
+        value = value.this
+    try:
+        moment = datetime.fromisoformat(value.name if isinstance(value, exp.Literal) and value.is_string else "")
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadRequestError("TIMESTAMP must be a moment as a text, such as '2026-11-24 10:00:00Z'.") from None
 
 
 def _is_cte(table: exp.Table, name: str) -> bool:

@@ -14,7 +14,7 @@ from pyarrow.fs import FileInfo, FileSelector
 from hedgerow.lake import log, read
 from hedgerow.lake.log import Change
 from hedgerow.lake.parts import FILE_BYTES
-from hedgerow.lake.replay import DataFile, replay
+from hedgerow.lake.replay import ENTRY_NAME, DataFile, replay
 from hedgerow.lake.rewrite import rewrite
 from hedgerow.lake.storage import STAGED, Storage, storage_errors
 
@@ -39,7 +39,7 @@ def tidy(storage: Storage, location: str, keep_hours: int) -> None:
         table = log.open_table(storage, location) or table
     if table.version() - _checkpointed(storage, location) >= _CHECKPOINT_EVERY:
         table.create_checkpoint()
-        table.cleanup_metadata()
+    _shorten(storage, location, keep_hours)
     _sweep(storage, location, table, keep_hours)
 
 
@@ -75,6 +75,17 @@ def _checkpointed(storage: Storage, location: str) -> int:
             return int(json.loads(source.read())["version"])
     except FileNotFoundError:
         return -1
+
+
+def _shorten(storage: Storage, location: str, keep_hours: int) -> None:
+    """Delete the log up to the newest checkpoint older than `keep_hours`: what it says was replaced before that."""
+    oldest = time.time() - keep_hours * 3600
+    with storage_errors():
+        found = storage.filesystem().get_file_info(FileSelector(f"{storage.path(location)}/_delta_log"))
+    entries = [(int(match[1]), info) for info in found if (match := ENTRY_NAME.fullmatch(info.base_name))]
+    first = max((n for n, info in entries if "checkpoint" in info.base_name and _is_older(info, oldest)), default=0)
+    entries.sort(key=lambda entry: entry[0])  # what is left, when this is cut off, still hangs together
+    _delete(storage, [info for number, info in entries if number < first])
 
 
 def _sweep(storage: Storage, location: str, table: DeltaTable, keep_hours: int) -> None:

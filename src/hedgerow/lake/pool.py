@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from hedgerow.core import processes
 from hedgerow.core.errors import BadRequestError, BrokenError, Cancelled
-from hedgerow.lake.answer import Limits, Result
+from hedgerow.lake.answer import Limits, Result, Version
 
 log = logging.getLogger(__name__)
 
@@ -100,13 +100,21 @@ class QueryPool:
         BrokenError for faults of ours.
         """
         job = {"sql": sql, "values": dict(values), "tables": dict(tables), "limits": asdict(limits)}
+        return Result(**self._answer(query_id, job, limits, wait))
+
+    def versions(self, location: str, *, limits: Limits, wait: float) -> list[Version]:
+        """The versions of a table that can be read, newest first. Waits and raises as `run` does."""
+        job = {"versions": location, "limits": asdict(limits)}
+        return [Version(**found) for found in self._answer("", job, limits, wait)["versions"]]
+
+    def _answer(self, query_id: str, job: dict[str, Any], limits: Limits, wait: float) -> dict[str, Any]:
         with self._process(query_id, time.monotonic() + wait) as (ticket, child):
             answer = self._ask(child, job, limits.seconds)
             if ticket.cancelled:
                 raise Cancelled
             if answer is None:
                 raise _stopped(child, limits)
-        return _unpack(answer)
+        return _checked(answer)
 
     def cancel(self, query_id: str) -> bool:
         """Stop every query with this id, running or waiting. False when there is none."""
@@ -217,10 +225,11 @@ def _end(child: _Child) -> None:
         child.process.close()
 
 
-def _unpack(answer: dict[str, Any]) -> Result:
+def _checked(answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer, unless it is an error."""
     error = answer.get("error")
     if error is None:
-        return Result(**answer)
+        return answer
     if error["broken"]:
         raise BrokenError(error["message"])
     raise BadRequestError(error["message"])

@@ -1,8 +1,9 @@
 """One query over given tables, from text to rows. Runs only inside a query process (`lake.pool`).
 
-Each query gets a DuckDB database of its own, in memory and empty but for one view for each table it names. A view
-reads exactly the Parquet files of one version; before the query is looked at, all other files, the network, extensions
-and settings are closed for good (`lock_configuration`). `lake.guard` says what may be in the SQL.
+Each query gets a DuckDB database of its own, in memory and empty but for one view for each table it names, or for each
+version of it. A view reads exactly the Parquet files of one version; before the query is looked at, all other files,
+the network, extensions and settings are closed for good (`lock_configuration`). `lake.guard` says what may be in the
+SQL.
 """
 
 import json
@@ -13,9 +14,9 @@ from typing import Any, Final
 
 import duckdb
 
-from hedgerow.core.errors import AppError, BadRequestError, BrokenError
-from hedgerow.lake import dialect, duck, guard, read, results
-from hedgerow.lake.answer import Limits, Result
+from hedgerow.core.errors import AppError, BadRequestError, BrokenError, ConflictError
+from hedgerow.lake import dialect, duck, guard, read, results, versions
+from hedgerow.lake.answer import Limits, Result, Version
 from hedgerow.lake.storage import Storage
 
 THREADS: Final = 2
@@ -42,11 +43,14 @@ def connect(storage: Storage) -> duckdb.DuckDBPyConnection:
 
 
 def answer(connection: duckdb.DuckDBPyConnection, storage: Storage, job: Mapping[str, Any]) -> bytes:
-    """Answer one job of the pool: as JSON, a Result or `{"error": {"message", "broken"}}`."""
+    """Answer one job of the pool, as JSON: a Result, `{"versions": […]}` or `{"error": {"message", "broken"}}`."""
     try:
         limits = Limits(**job["limits"])
-        result = run(connection, storage, job["sql"], job["values"], job["tables"], limits)
-        text = json.dumps(asdict(result), allow_nan=False, separators=(",", ":")).encode()
+        if "versions" in job:
+            found = {"versions": [asdict(version) for version in versions.readable(storage, job["versions"])]}
+        else:
+            found = asdict(run(connection, storage, job["sql"], job["values"], job["tables"], limits))
+        text = json.dumps(found, allow_nan=False, separators=(",", ":")).encode()
         if len(text) <= LARGEST_ANSWER_MIB * 1024 * 1024:
             return text
         message, broken = f"The result is larger than {LARGEST_ANSWER_MIB} MiB. Ask for fewer rows or columns.", False
@@ -72,18 +76,62 @@ def run(
     Raises BadRequestError for everything the caller can change, BrokenError for the rest.
     """
     query = dialect.translate(sql, values, tables.__contains__, limits.rows)
+    pinned = _pinned(storage, query, tables)
     try:
-        seal(connection, storage, {name: tables[name] for name in query.tables}, limits)
-        stable = guard.check(connection, query.sql, query.tables)
+        return _read(connection, storage, query, tables, pinned, limits)
+    except (BrokenError, ConflictError):
+        _pinned(storage, query, tables)  # its error tells that an old version was deleted in the middle
+        raise
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection,
+    storage: Storage,
+    query: dialect.Translated,
+    tables: Mapping[str, str],
+    pinned: Mapping[str, Version],
+    limits: Limits,
+) -> Result:
+    try:
+        seal(connection, {n: _snapshot(storage, v, tables, pinned.get(n)) for n, v in query.views.items()}, limits)
+        stable = guard.check(connection, query.sql, frozenset(query.views))
         columns, types, rows, has_more = results.fetch(connection, query.sql, query.limit)
     except duckdb.Error as error:
         raise _explain(error, limits) from error
-    return Result(columns, types, rows, has_more, query.limit, query.offset, query.sql, sorted(query.tables), stable)
+    names = {view.table for view in query.views.values()}
+    moving = {view.table for name, view in query.views.items() if not _is_fixed(view, pinned.get(name))}
+    ends = [version.replaced_ms for version in pinned.values() if version.replaced_ms is not None]
+    return Result(
+        columns=columns,
+        types=types,
+        rows=rows,
+        has_more=has_more,
+        limit=query.limit,
+        offset=query.offset,
+        sql=query.sql,
+        tables=sorted(names),
+        stable=stable,
+        fixed=sorted(names - moving),
+        replaced_ms=min(ends, default=None),
+    )
 
 
-def seal(connection: duckdb.DuckDBPyConnection, storage: Storage, tables: Mapping[str, str], limits: Limits) -> None:
-    """Views over one version of each table; then every door is shut."""
-    snapshots = {name: _snapshot(storage, name, location) for name, location in tables.items()}
+def _pinned(storage: Storage, query: dialect.Translated, tables: Mapping[str, str]) -> dict[str, Version]:
+    """The old versions that views want. Raises BadRequestError when one cannot be read."""
+    return {
+        name: versions.pick(storage, tables[view.table], view.table, view.at)
+        for name, view in query.views.items()
+        if view.at is not None
+    }
+
+
+def _is_fixed(view: dialect.View, version: Version | None) -> bool:
+    """Whether newer data can never change what the view reads."""
+    return isinstance(view.at, int) and version is not None and version.replaced_ms is not None
+
+
+def seal(connection: duckdb.DuckDBPyConnection, snapshots: Mapping[str, read.Snapshot], limits: Limits) -> None:
+    """Views over the snapshots, by name; then every door is shut."""
     files = [uri for snapshot in snapshots.values() for uri in snapshot.uris]
     connection.execute(f"SET memory_limit = '{limits.memory_mib}MiB'")
     connection.execute(f"SET allowed_paths = {duck.texts(files)}")
@@ -93,10 +141,13 @@ def seal(connection: duckdb.DuckDBPyConnection, storage: Storage, tables: Mappin
     connection.execute("SET lock_configuration = true")
 
 
-def _snapshot(storage: Storage, name: str, location: str) -> read.Snapshot:
-    found = read.files(storage, location)
+def _snapshot(
+    storage: Storage, view: dialect.View, tables: Mapping[str, str], version: Version | None
+) -> read.Snapshot:
+    location = tables[view.table]
+    found = read.files(storage, location, version.number if version else None)
     if found is None:
-        raise BrokenError(f"The data of the table {name} is gone from {location}.")
+        raise BrokenError(f"The data of the table {view.table} is gone from {location}.")
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from hedgerow.core.errors import BrokenError
 from hedgerow.lake import log, rewrite, types
@@ -78,9 +79,12 @@ def state_of(storage: Storage, location: str, table: DeltaTable) -> State:
     )
 
 
-def files(storage: Storage, location: str) -> Snapshot | None:
-    """What a query needs of the newest version; None when there is no table."""
-    table = log.open_table(storage, location)
+def files(storage: Storage, location: str, version: int | None = None) -> Snapshot | None:
+    """What a query needs of the newest version, or of `version`; None when there is no table.
+
+    Raises BrokenError when there is no such version. Its files may be gone (see `lake.versions`).
+    """
+    table = log.open_table(storage, location, version)
     if table is None:
         return None
     columns = tuple(Column(f.name, types.duckdb(f.type), types.contract(f.type)) for f in log.schema_of(table))
@@ -91,14 +95,20 @@ def files(storage: Storage, location: str) -> Snapshot | None:
 
 
 def deleted_rows(table: DeltaTable, files: Iterable[DataFile]) -> dict[str, pa.Int64Array]:
-    """The row numbers, ascending, that do not count any more, for those of the active `files` that have some."""
+    """The row numbers, ascending, that do not count any more, for those of the active `files` that have some.
+
+    Raises BrokenError when a deletion vector is gone.
+    """
     wanted = {file.path for file in files if file.vector}
     found: dict[str, pa.Int64Array] = {}
-    for batch in pa.RecordBatchReader.from_stream(table.deletion_vectors()) if wanted else ():
-        for address, counts in zip(*batch.columns, strict=True):
-            path = address.as_py().rpartition("/")[2]
-            if path in wanted:
-                found[path] = pc.indices_nonzero(pc.invert(counts.values)).cast(pa.int64())
+    try:
+        for batch in pa.RecordBatchReader.from_stream(table.deletion_vectors()) if wanted else ():
+            for address, counts in zip(*batch.columns, strict=True):
+                path = address.as_py().rpartition("/")[2]
+                if path in wanted:
+                    found[path] = pc.indices_nonzero(pc.invert(counts.values)).cast(pa.int64())
+    except (DeltaError, OSError) as error:
+        raise BrokenError(f"A deletion vector of the table cannot be read: {error}") from error
     if len(found) < len(wanted):
         raise BrokenError("A deletion vector of the table cannot be read.")
     return found

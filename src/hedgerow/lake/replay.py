@@ -7,7 +7,7 @@ checkpoints of one file.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,8 +20,9 @@ from hedgerow.lake.storage import Storage, storage_errors
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
-_ENTRY: Final = re.compile(r"(\d{20})\.json")
-_CHECKPOINT: Final = re.compile(r"(\d{20})\.checkpoint\.parquet")
+ENTRY_NAME: Final = re.compile(r"(\d{20})\.(json|crc|checkpoint.*\.parquet)")
+"""What lies in the folder of a log: the version, and the kind of file."""
+ENTRY, CHECKPOINT = "json", "checkpoint.parquet"
 
 
 @dataclass(frozen=True)
@@ -76,28 +77,33 @@ def replay(storage: Storage, location: str, version: int) -> Replay:
     with storage_errors():
         filesystem = storage.filesystem()
         names = [info.base_name for info in filesystem.get_file_info(_selector(folder))]
-        start = max(_numbers(_CHECKPOINT, names, version), default=-1)
-        entries = sorted(n for n in _numbers(_ENTRY, names, version) if n > start)
+        start = max((n for n in numbers(names, CHECKPOINT) if n <= version), default=-1)
+        entries = sorted(n for n in numbers(names, ENTRY) if start < n <= version)
         if entries != list(range(start + 1, version + 1)):
             raise BrokenError(f"The log of the table at {location} has a gap before version {version}.")
         found = Replay()
         if start >= 0:
             found.apply(list(_checkpointed(filesystem, f"{folder}/{start:020}.checkpoint.parquet")))
         for number in entries:
-            with filesystem.open_input_file(f"{folder}/{number:020}.json") as source:
-                found.apply([json.loads(line) for line in source.read().splitlines() if line.strip()])
+            found.apply(actions(filesystem, folder, number))
     return found
+
+
+def actions(filesystem: "FileSystem", folder: str, version: int) -> list[dict[str, Any]]:
+    """One entry of the log in this folder. Raises OSError."""
+    with filesystem.open_input_file(f"{folder}/{version:020}.{ENTRY}") as source:
+        return [json.loads(line) for line in source.read().splitlines() if line.strip()]
+
+
+def numbers(names: Iterable[str], kind: str) -> Iterator[int]:
+    """The versions for which a log has a file of this kind."""
+    return (int(match[1]) for name in names if (match := ENTRY_NAME.fullmatch(name)) and match[2] == kind)
 
 
 def _selector(folder: str) -> Any:
     from pyarrow.fs import FileSelector
 
     return FileSelector(folder)
-
-
-def _numbers(pattern: re.Pattern[str], names: list[str], last: int) -> Iterator[int]:
-    matches = (pattern.fullmatch(name) for name in names)
-    return (number for match in matches if match and (number := int(match[1])) <= last)
 
 
 def _checkpointed(filesystem: "FileSystem", path: str) -> Iterator[dict[str, Any]]:

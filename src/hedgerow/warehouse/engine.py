@@ -11,7 +11,7 @@ from typing import Any, Final
 from django.conf import settings
 
 from hedgerow.core.errors import RateLimitedError
-from hedgerow.lake.answer import Limits, Result
+from hedgerow.lake.answer import Limits, Result, Version
 from hedgerow.lake.pool import BusyError, QueryPool
 
 WAIT_SECONDS: Final = 30.0
@@ -43,28 +43,35 @@ def run(
     on_start: Callable[[], None] = lambda: None,
 ) -> Result:
     """Run one query (see `QueryPool.run`). Raises RateLimitedError when no place became free in `wait` seconds."""
-    config = settings.CONFIG
-    limits = Limits(seconds=config.query_seconds, memory_mib=config.query_memory_mib)
-    deadline = time.monotonic() + wait
-    with _place(project_id, deadline):
+    with _place(project_id, wait) as left:
         on_start()
-        left = max(0.0, deadline - time.monotonic())
-        try:
-            return pool().run(query_id, sql, tables, values=values, limits=limits, wait=left)
-        except BusyError as error:
-            raise _too_many() from error
+        return pool().run(query_id, sql, tables, values=values, limits=_limits(), wait=left())
+
+
+def versions(project_id: int, location: str) -> list[Version]:
+    """The versions of a table (see `QueryPool.versions`), read in one of the project's places. Raises as `run` does."""
+    with _place(project_id, WAIT_SECONDS) as left:
+        return pool().versions(location, limits=_limits(), wait=left())
+
+
+def _limits() -> Limits:
+    config = settings.CONFIG
+    return Limits(seconds=config.query_seconds, memory_mib=config.query_memory_mib)
 
 
 @contextmanager
-def _place(project_id: int, deadline: float) -> Iterator[None]:
-    """One of the project's places."""
+def _place(project_id: int, wait: float) -> Iterator[Callable[[], float]]:
+    """One of the project's places; gives how many of the seconds to wait are left. Raises RateLimitedError."""
+    deadline = time.monotonic() + wait
     with _changed:
         while _running[project_id] >= PROJECT_QUERIES:
             if not _changed.wait(deadline - time.monotonic()):
                 raise _too_many()
         _running[project_id] += 1
     try:
-        yield
+        yield lambda: max(0.0, deadline - time.monotonic())
+    except BusyError as error:
+        raise _too_many() from error
     finally:
         with _changed:
             _running[project_id] -= 1

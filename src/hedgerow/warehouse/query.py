@@ -9,7 +9,7 @@ from typing import Any, Final
 from hedgerow.accounts.access import Actor
 from hedgerow.core.clock import now
 from hedgerow.core.ids import uuid7
-from hedgerow.warehouse import cache, engine, tables
+from hedgerow.warehouse import cache, engine, tables, versions
 from hedgerow.warehouse.models import Table
 
 NEVER_CACHED: Final = frozenset({"force_blocking", "force_async"})
@@ -107,7 +107,10 @@ def run(prepared: Prepared, **options: Any) -> dict[str, Any]:
         "last_refresh": _text(now()),
     }
     if result.stable:
-        answers.keep(prepared.cache_key, answer, {name: prepared.tables[name] for name in result.tables})
+        read = {name: prepared.tables[name] for name in result.tables}
+        answers.keep(
+            prepared.cache_key, answer, read, fixed=result.fixed, until=versions.kept_until(result.replaced_ms)
+        )
     return answer
 
 
