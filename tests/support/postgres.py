@@ -230,6 +230,29 @@ class PostgresServer:
             process.wait()
 
 
+class PostgresStandby(PostgresServer):
+    """A copy of another server that follows it and may only be read. Needs `pg_basebackup`."""
+
+    def __init__(self, primary: PostgresServer) -> None:
+        self._primary = primary
+        super().__init__()
+
+    def catch_up(self) -> None:
+        """Wait until everything that the other has written so far is here."""
+        written = self._primary.maintenance().execute("select pg_current_wal_lsn()")[0][0]
+        deadline = time.monotonic() + START_SECONDS
+        while not self.maintenance().execute("select pg_last_wal_replay_lsn() >= %s::pg_lsn", [written])[0][0]:
+            assert time.monotonic() < deadline, "the standby does not follow"
+            time.sleep(0.02)
+
+    def _initialise(self) -> None:
+        if self._account:
+            os.chown(self.folder, self._account["user"], self._account["group"])
+        command = [str(self._binaries / "pg_basebackup"), "-d", self._primary.dsn(), "-D", str(self._data)]
+        command += ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        subprocess.run(command, capture_output=True, check=True, cwd=self.folder, **self._account)
+
+
 def _account() -> dict[str, Any]:
     """As root: the unprivileged account to run under, since PostgreSQL refuses root. Else nothing."""
     if os.geteuid() != 0:

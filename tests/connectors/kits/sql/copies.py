@@ -19,6 +19,7 @@ class Copy:
     kind: CursorType = "integer"
     append: bool = True
     table: str = "t"
+    standby: PostgresDatabase | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
     mark: str | None = None
     seen: str | None = None
@@ -26,7 +27,8 @@ class Copy:
 
     def run(self) -> list[Any]:
         """Read, keep, and answer the ids read."""
-        found, reading = read_all(self.database, self.table, Cursor(self.cursor, self.kind, self.mark, self.seen))
+        cursor = Cursor(self.cursor, self.kind, self.mark, self.seen)
+        found, reading = read_all(self.standby or self.database, self.table, cursor)
         new = found.to_pylist()
         ids = [row["id"] for row in new]
         old = self.rows if self.append else [row for row in self.rows if row["id"] not in ids]

@@ -12,7 +12,7 @@ from hedgerow.connectors.contract import Cursor, CursorType, ReadRequest
 from hedgerow.connectors.kits.sql import pg_late
 from tests.connectors.kits.sql.copies import Copy
 from tests.connectors.kits.sql.reading import ANYWHERE, POSTGRES, choose_reader
-from tests.support.postgres import PostgresDatabase, PostgresServer
+from tests.support.postgres import PostgresDatabase, PostgresServer, PostgresStandby, binaries
 
 Session = psycopg.Connection[Any]
 Begin = Callable[[], Session]
@@ -271,6 +271,33 @@ def test_relations_that_do_not_tell_who_wrote_a_row_are_read_by_value(
     if relation.startswith("material"):
         database.execute("refresh materialized view v")
     assert (copy.run(), copy.seen) == ([3], None)
+
+
+@pytest.mark.skipif(not (binaries() / "pg_basebackup").exists(), reason="this PostgreSQL comes without pg_basebackup")
+def test_a_standby_tells_of_late_rows_too(postgres: PostgresServer, database: PostgresDatabase, begin: Begin) -> None:
+    """It lists no transactions of its primary, only the oldest id among them."""
+    database.execute("insert into t (id) values (10)")
+    with PostgresStandby(postgres) as standby:
+        copy, slow = Copy(database, standby=PostgresDatabase(standby, database.name)), begin()
+
+        def run() -> list[int]:
+            standby.catch_up()
+            return copy.run()
+
+        assert run() == [10]
+        insert(slow, 11)
+        slow.execute("savepoint s")
+        insert(slow, 12)
+        slow.execute("release s")
+        for each in (20, 21, 22):
+            database.execute("insert into t (id) values (%s)", [each])
+            assert run() == [each]
+        assert run() == []
+        slow.commit()
+        assert run() == [11, 12]
+        assert run() == []
+        assert pg_late.Seen.load(copy.seen or "").floors == {"22"}
+        assert copy.equals_source()
 
 
 # ---- the price -------------------------------------------------------------------------------------------------------
