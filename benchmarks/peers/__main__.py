@@ -22,12 +22,12 @@ from benchmarks.peers.environments import PeerError, environment
 from benchmarks.peers.roster import PEERS
 
 _NOTES = """\
-Seconds are medians (least to greatest) of {runs}, each contender once in each round. "Hedgerow is" compares medians,
-Hedgerow with an index on the cursor where there is one; what stands between slashes is in the order of the columns
-of seconds. CPU is without PostgreSQL's; Hedgerow's includes the tidying
-after the run. Memory is the greatest proportional set size, sampled every 0.2 s. Who had fewer rows is too slow for
-all of them here: its rows/s are after taking off what 10,000 rows take it, which are mostly its start. "Equal" is
-count, distinct ids, sums, the newest cursor, and about 5,000 rows value for value and type for type."""
+Seconds are medians (least to greatest) of {runs}, each contender once in each round. "Times as fast" compares medians:
+Hedgerow's, with an index on the cursor where there is one, to the contender's. What stands between slashes is in the
+order of the columns of seconds. CPU is without PostgreSQL's; Hedgerow's includes the tidying after the run. Memory is
+the greatest proportional set size, sampled every 0.2 s. Who had fewer rows is too slow for all of them here: its
+rows/s are after taking off what 10,000 rows take it, which are mostly its start. "Equal" is count, distinct ids, sums,
+the newest cursor, and about 5,000 rows value for value and type for type."""
 
 
 def main() -> None:
