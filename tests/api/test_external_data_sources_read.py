@@ -266,6 +266,7 @@ def test_a_job_is_shown_with_its_table_as_it_is_now(alice: Caller, base: str, so
             "rows_synced": 37,
             "latest_error": None,
             "workflow_run_id": str(run.workflow_run_id),
+            "losses": {},
         }
     ]
 

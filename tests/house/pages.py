@@ -10,6 +10,7 @@ import click
 
 from hedgerow.cli.main import main
 from hedgerow.core import config, errors
+from tests.house import types_page
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PACKAGE: Final = ROOT / "src" / "hedgerow"
@@ -122,6 +123,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/reference/settings.md": settings_page,
     "docs/reference/cli.md": commands_page,
     "docs/reference/errors.md": errors_page,
+    "docs/reference/types-postgresql.md": types_page.page,
     "ARCHITECTURE.md": architecture_page,
 }
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from hedgerow.connectors.kits.sql import pg_types
 from hedgerow.core import config
-from tests.house import pages
+from tests.house import pages, types_page
 from tests.house.pages import ROOT
 
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -31,6 +32,12 @@ def test_every_command_has_its_heading() -> None:
 
     for path, _ in pages.commands():
         assert f"\n## {path}\n" in page
+
+
+def test_every_type_that_is_read_in_its_own_way_is_on_the_page() -> None:
+    described = {declared.name for _, declared, _ in types_page.TYPES if declared}
+
+    assert pg_types.BUILTIN.keys() - {"jsonb"} <= described
 
 
 def test_every_error_class_has_a_hint_a_docstring_and_a_code_of_its_own() -> None:

@@ -43,6 +43,7 @@ def test_an_entry_becomes_a_table_with_what_the_source_says_of_it() -> None:
         "type": "integer",
         "nullable": False,
         "cursor_type": "integer",
+        "may_lose": None,
     }
 
 
@@ -82,6 +83,7 @@ def test_every_entry_must_name_a_table_of_the_source(entry: object) -> None:
         ({"sync_time_of_day": "25:00:00"}, "Invalid sync time of day"),
         ({"sync_time_of_day": 7}, "Invalid sync time of day"),
         ({"sync_frequency": "2hour"}, '"2hour" is not a valid choice.'),
+        ({"bad_values": "zero"}, '"zero" is not a valid choice.'),
         ({"should_sync": "yes"}, "Must be a valid boolean."),
     ],
 )
@@ -175,6 +177,7 @@ def test_any_other_time_is_refused(value: object) -> None:
             ('"text" is not a valid choice.', "invalid_choice", "incremental_field_type"),
         ),
         ({"sync_frequency": "fast"}, ('"fast" is not a valid choice.', "invalid_choice", "sync_frequency")),
+        ({"bad_values": "zero"}, ('"zero" is not a valid choice.', "invalid_choice", "bad_values")),
         ({"sync_frequency": []}, ('"[]" is not a valid choice.', "invalid_choice", "sync_frequency")),
         ({"sync_frequency": "1min"}, (choose.TOO_FAST, "invalid_input", "sync_frequency")),
         ({"should_sync": None}, ("This field may not be null.", "null", "should_sync")),

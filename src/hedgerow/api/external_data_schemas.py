@@ -16,12 +16,16 @@ from hedgerow.core.errors import NotFoundError
 from hedgerow.core.ids import parse_uuid
 from hedgerow.sources import choose, queries, services, shape
 from hedgerow.sources.models import SourceTable
-from hedgerow.sync import lifecycle
+from hedgerow.sync import lifecycle, report
 from hedgerow.warehouse.models import Table
 
 SOURCE: Final = "external_data_source"
 SHOWN: Final = 20
 """Changes of a table in answers that hold many tables."""
+BAD_VALUES: Final = (
+    "What becomes of values that no table can hold: null and counted in the job; that, and the source's own text in "
+    "another column, <column>__raw; or the job fails at the first one."
+)
 
 
 # --- shapes (§3.2) -----------------------------------------------------------------------------------------------
@@ -90,6 +94,7 @@ class ExternalDataSchemaSerializer(serializers.Serializer[Any]):
         many=True,
         help_text=f"Newest first: at most {SHOWN} in lists and in sources, {shape.KEPT} when one schema is retrieved.",
     )
+    bad_values = serializers.ChoiceField(choices=choose.BAD_VALUES, help_text=BAD_VALUES)
 
 
 class CursorFieldSerializer(serializers.Serializer[Any]):
@@ -122,6 +127,28 @@ class IncrementalFieldsSerializer(serializers.Serializer[Any]):
     detected_primary_keys = serializers.ListField(allow_null=True, child=serializers.CharField())
 
 
+class TypeReportColumnSerializer(serializers.Serializer[Any]):
+    """What becomes of the values of a column of the source."""
+
+    name = serializers.CharField()
+    source_type = serializers.CharField(help_text="As the source declares it.")
+    stored_as = serializers.CharField(help_text="The column's name in the warehouse table.")
+    stored_type = serializers.CharField(help_text="Of the warehouse table; before the first sync the kind of type.")
+    lossless = serializers.BooleanField(help_text="Whether every value that the source type has can be stored.")
+    note = serializers.CharField(allow_null=True, help_text="What cannot be stored, and what becomes of it.")
+    nulled = serializers.IntegerField(
+        allow_null=True,
+        help_text="Values that completed jobs could not store, since the table was last read as a whole; null before "
+        "the first sync.",
+    )
+
+
+class TypeReportSerializer(serializers.Serializer[Any]):
+    """The columns in the order of the source."""
+
+    columns = TypeReportColumnSerializer(many=True)
+
+
 def to_dict(table: SourceTable, changes: int = SHOWN) -> dict[str, Any]:
     """A source table as every answer shows it, with so many of its changes."""
     return {
@@ -141,6 +168,7 @@ def to_dict(table: SourceTable, changes: int = SHOWN) -> dict[str, Any]:
         "description": table.description,
         "primary_key_columns": choose.effective_key(table),
         "schema_changes": table.changes[:changes],
+        "bad_values": table.bad_values,
     }
 
 
@@ -177,6 +205,7 @@ class ExternalDataSchemaView(ProjectView):
 
     scope_object = SOURCE
     resource = SOURCE
+    scopes = {"type_report": "read"}
 
     @extend_schema(
         parameters=[
@@ -233,6 +262,10 @@ class ExternalDataSchemaView(ProjectView):
     @extend_schema(request=None, responses=IncrementalFieldsSerializer)
     def incremental_fields(self, request: Request, project_id: str, id: str) -> Response:
         return Response(services.incremental_fields(self._table(id)))
+
+    @extend_schema(responses=TypeReportSerializer)
+    def type_report(self, request: Request, project_id: str, id: str) -> Response:
+        return Response({"columns": report.types(self._table(id))})
 
     def created_by_caller(self) -> bool:
         found = self._find(self.kwargs["id"])

@@ -65,6 +65,9 @@ class ChosenTableSerializer(serializers.Serializer[Any]):
     primary_key_columns = serializers.ListField(required=False, allow_null=True, child=serializers.CharField())
     sync_time_of_day = serializers.TimeField(required=False, allow_null=True)
     sync_frequency = serializers.ChoiceField(default="6hour", choices=choose.FREQUENCIES)
+    bad_values = serializers.ChoiceField(
+        default="null_and_count", choices=choose.BAD_VALUES, help_text=schemas.BAD_VALUES
+    )
 
 
 class ExternalDataSourcePayloadSerializer(serializers.Serializer[Any]):
@@ -97,6 +100,14 @@ class ExternalDataJobSchemaSerializer(serializers.Serializer[Any]):
     sync_type = serializers.ChoiceField(allow_null=True, choices=choose.SYNC_TYPES)
 
 
+class LossSerializer(serializers.Serializer[Any]):
+    """Values of a column that could not be stored, or not whole; `sample` names some of their rows by the key."""
+
+    count = serializers.IntegerField()
+    reason = serializers.CharField()
+    sample = serializers.ListField(child=serializers.CharField())
+
+
 class ExternalDataJobSerializer(serializers.Serializer[Any]):
     """One run of one schema."""
 
@@ -109,6 +120,7 @@ class ExternalDataJobSerializer(serializers.Serializer[Any]):
     rows_synced = serializers.IntegerField()
     latest_error = serializers.CharField(allow_null=True)
     workflow_run_id = serializers.CharField()
+    losses = serializers.DictField(child=LossSerializer(), help_text="By column of the source.")
 
 
 class SourceTypeSerializer(serializers.Serializer[Any]):
@@ -167,6 +179,7 @@ def job_to_dict(run: Run) -> dict[str, Any]:
         "rows_synced": run.rows_synced,
         "latest_error": run.latest_error,
         "workflow_run_id": str(run.workflow_run_id),
+        "losses": run.losses,
     }
 
 

@@ -53,6 +53,7 @@ schema_routes = [
     path("<id>/cancel/", ExternalDataSchemaView.as_view({"post": "cancel"})),
     path("<id>/delete_data/", ExternalDataSchemaView.as_view({"delete": "delete_data"})),
     path("<id>/incremental_fields/", ExternalDataSchemaView.as_view({"post": "incremental_fields"})),
+    path("<id>/type_report/", ExternalDataSchemaView.as_view({"get": "type_report"})),
 ]
 
 project_routes: list[URLPattern | URLResolver] = [

@@ -1,8 +1,9 @@
 """Which tables are synced and how: the rules for a table's settings (§7.2 checks 7 to 16, §8.2, §8.3)."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
+from hedgerow.connectors.contract import BadValues
 from hedgerow.connectors.contract import SourceTable as Offered
 from hedgerow.core.errors import BadRequestError
 from hedgerow.sources import discovery, inputs
@@ -11,6 +12,7 @@ from hedgerow.sources.models import SourceTable
 SYNC_TYPES: Final = ("full_refresh", "incremental", "append")
 CURSOR_SYNC_TYPES: Final = ("incremental", "append")
 CURSOR_TYPES: Final = ("integer", "numeric", "datetime", "date", "timestamp")
+BAD_VALUES: Final[tuple[str, ...]] = get_args(BadValues)
 FREQUENCIES: Final = (
     "never",
     "5min",
@@ -46,6 +48,7 @@ FIELDS: Final = {
     "primary_key_columns": "key_columns",
     "sync_frequency": "frequency",
     "sync_time_of_day": "time_of_day",
+    "bad_values": "bad_values",
 }
 """The contract's names of what a user may set, and ours."""
 
@@ -81,6 +84,7 @@ def entries(raw: list[Any], offered: Sequence[Offered]) -> list[SourceTable]:
     for draft, entry in drafts:
         draft.time_of_day = inputs.time_of_day(entry.get("sync_time_of_day"))
         draft.frequency = _frequency(entry.get("sync_frequency", draft.frequency))
+        draft.bad_values = _bad_values(entry.get("bad_values", draft.bad_values))
     if len({draft.name for draft, _ in drafts}) < len(drafts):
         raise BadRequestError("Schemas given contain duplicates")
     return [draft for draft, _ in drafts]
@@ -124,6 +128,7 @@ def check_changes(changes: dict[str, Any]) -> dict[str, Any]:
         "primary_key_columns": _name_list,
         "sync_frequency": _frequency,
         "sync_time_of_day": inputs.time_of_day,
+        "bad_values": _bad_values,
     }
     return {FIELDS[name]: check(changes[name]) for name, check in checks.items() if name in changes}
 
@@ -190,6 +195,10 @@ def _frequency(value: object) -> str:
     if value == "1min":
         raise BadRequestError(TOO_FAST, field="sync_frequency")
     return inputs.choice(value, FREQUENCIES, "sync_frequency")
+
+
+def _bad_values(value: object) -> str:
+    return inputs.choice(value, BAD_VALUES, "bad_values")
 
 
 def _name(value: object, field: str) -> str | None:

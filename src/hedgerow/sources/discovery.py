@@ -75,6 +75,7 @@ def seen(table: Offered) -> dict[str, Any]:
             "type": c.type,
             "nullable": c.nullable,
             "cursor_type": c.cursor_type,
+            "may_lose": c.may_lose,
         }
         for c in table.columns
     ]

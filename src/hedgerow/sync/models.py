@@ -23,7 +23,7 @@ class Run(models.Model):
     `fence` is the start that may write: a child's every write is conditional on it. `stage` is one of queued,
     discovering, reading, committing, waiting, done. `attempts` counts starts, `crashes` those whose process ended
     without a word; `next_delay` is what the next try waits, in seconds. `losses` maps a column to
-    `{"count", "reason"}`.
+    `{"count", "reason", "sample"}` (see `connectors.contract.Loss`).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

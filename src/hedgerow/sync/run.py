@@ -8,12 +8,13 @@ commit the Delta log itself says "this run is in, and the cursor is here": the n
 
 import logging
 from contextlib import closing
+from dataclasses import asdict
 from typing import cast
 
 from django.db import InterfaceError, OperationalError, transaction
 
 from hedgerow.connectors import registry
-from hedgerow.connectors.contract import Connector, Cursor, CursorType, Loss, Reach, Reading, ReadRequest
+from hedgerow.connectors.contract import BadValues, Connector, Cursor, CursorType, Loss, Reach, Reading, ReadRequest
 from hedgerow.connectors.contract import SourceTable as SeenTable
 from hedgerow.core import disk, logs
 from hedgerow.core.config import Config
@@ -140,6 +141,7 @@ def _copy(
         cursor=_cursor(source_table, plan),
         key=plan.key,
         memory_mib=config.sync_memory_mib,
+        bad_values=cast(BadValues, source_table.bad_values),
     )
     counter = Counter(run)
     with connector.read(opened, reach, request) as reading, closing(ReadAhead(reading.batches)) as batches:
@@ -201,7 +203,10 @@ def _mark(plan: Plan, seen: SeenTable, reading: Reading) -> Mark:
 
 
 def _losses(losses: dict[str, Loss]) -> dict[str, dict[str, object]]:
-    return {column: {"count": loss.count, "reason": loss.reason} for column, loss in losses.items() if loss.count}
+    """As the run keeps them; and a line in the log for each column."""
+    for column, loss in losses.items():
+        log.warning("Column %s: %d values could not be stored: %s", column, loss.count, loss.reason)
+    return {column: asdict(loss) for column, loss in losses.items()}
 
 
 def _of_a_disk(run: Run, error: Exception) -> DiskError | None:

@@ -103,7 +103,7 @@ TEXT: Final = Plan("{0}::text", "string")
 _JSON: Final = Plan("to_json({0})::text", "string")
 # Of dimensions as in `[1:2][0:3]`. No backslash: what one means depends on a setting of the role.
 _ARRAY: Final = replace(_JSON, may_lose=_BOUNDS, lossy="array_dims({0}) ~ '[[](?!1:)'", is_hidden=True)
-_BUILTIN: Final = {
+BUILTIN: Final = {
     "bool": Plan("{0}::bool", "bool"),
     "int2": Plan("{0}::int2", "int16", cursor_type="integer"),
     "int4": Plan("{0}::int4", "int32", cursor_type="integer"),
@@ -160,7 +160,7 @@ def plan(declared: Declared) -> Plan:
         return TEXT
     if declared.name == "numeric":
         return _numeric(declared.modifier, declared.is_filled)
-    return _BUILTIN.get(declared.name, TEXT)
+    return BUILTIN.get(declared.name, TEXT)
 
 
 def _numeric(modifier: int, is_filled: bool) -> Plan:
