@@ -48,8 +48,8 @@ class SourceTable(models.Model):
     """One table of a source with its sync settings (the contract's ExternalDataSchema).
 
     `columns`, `detected_key` and `identity` are what discovery last saw: a list of `{"name", "declared", "type",
-    "nullable", "cursor_type", "may_lose"}`, the source's own key, and what tells the table from one made anew. `changes` are the
-    dated changes of these, newest first (see `sources.shape`).
+    "nullable", "cursor_type", "may_lose"}`, the source's own key, and what tells the table from one made anew.
+    `changes` are the dated changes of these, newest first (see `sources.shape`).
     `fence` is raised at every start and cancel of a run: only the newest start may write.
     `cursor_value` mirrors the Delta log for screens; `reload_all` asks the next run to read everything.
     `table_uuid` is the id of the warehouse table that runs write: fixed before the first byte is written, so a run
