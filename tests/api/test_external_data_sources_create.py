@@ -87,6 +87,7 @@ def test_the_answer_is_the_whole_source(alice: Caller, base: str) -> None:
         "sync_time_of_day": "00:00:00",
         "description": None,
         "primary_key_columns": ["id"],
+        "schema_changes": [],
         "bad_values": "null_and_count",
     }
     assert [s["name"] for s in source["schemas"]] == ["countries", "orders"]
