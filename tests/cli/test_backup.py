@@ -99,6 +99,7 @@ def test_nothing_is_left_beside_the_tables(server: Server, program: Command, tmp
     assert not list((server.folder / "tables").glob(".backup-*"))
     assert not list(tmp_path.glob("*.partial"))
     assert sorted(entry.name for entry in (tmp_path / "copy").iterdir()) == [
+        "backup.json",
         "hedgerow.sqlite3",
         "secret_key",
         "tables",

@@ -1,6 +1,7 @@
 """`hedgerow doctor` names what is wrong and what to do, and never shows a secret."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from hedgerow.core.clock import now
 from hedgerow.work.models import Task
@@ -12,21 +13,32 @@ def _wrong(outcome: Outcome) -> dict[str, str]:
     return {check["name"]: check["do"] for check in outcome.data["checks"] if not check["ok"]}
 
 
-def test_a_folder_without_a_database_is_told_to_migrate(program: Command) -> None:
+def test_where_there_is_nothing_it_says_so_and_makes_nothing(program: Command, tmp_path: Path) -> None:
     report = program("doctor", "--json")
 
     assert report.code == 1
+    assert "hedgerow migrate" in _wrong(report)["data folder"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_without_a_database_is_told_to_migrate(program: Command, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    report = program("doctor", "--json", secret_key="mine")
+
+    assert report.code == 1
     assert "hedgerow migrate" in _wrong(report)["database"]
+    assert not (tmp_path / "data" / "hedgerow.sqlite3").exists()
 
 
-def test_people_read_the_same(program: Command) -> None:
-    report = program("doctor", port=9000)
+def test_people_read_the_same(program: Command, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    report = program("doctor", port=9000, secret_key="mine")
 
     assert report.code == 1
     assert "HEDGEROW_PORT" in report.out
     assert "environment (HEDGEROW_PORT)" in report.out
     assert "WRONG  database: " in report.out
-    assert "Do: Run `hedgerow migrate`" in report.out
+    assert "Do: Start `hedgerow serve`, or run `hedgerow migrate`" in report.out
 
 
 def test_secrets_are_only_set_or_not_set(program: Command) -> None:
@@ -36,15 +48,18 @@ def test_secrets_are_only_set_or_not_set(program: Command) -> None:
     assert "HEDGEROW_SECRET_KEY        set" in report.out
 
 
-def test_a_database_that_does_not_answer_is_one_wrong_check_among_good_ones(program: Command) -> None:
-    report = program("doctor", "--json", database_url="postgresql://me:hunter2@127.0.0.1:9/x")
+def test_a_database_that_does_not_answer_is_one_wrong_check_among_good_ones(program: Command, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    report = program("doctor", "--json", database_url="postgresql://me:hunter2@127.0.0.1:9/x", secret_key="mine")
 
     assert "database" in _wrong(report)
-    assert [check["name"] for check in report.data["checks"]][:4] == ["python", "data folder", "free disk", "storage"]
+    names = [check["name"] for check in report.data["checks"]]
+    assert names == ["python", "data folder", "files", "free disk", "storage", "database"]
 
 
-def test_a_storage_that_cannot_be_written_is_wrong(program: Command) -> None:
-    report = program("doctor", "--json", storage_url="/proc/nowhere")
+def test_a_storage_that_cannot_be_written_is_wrong(program: Command, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    report = program("doctor", "--json", storage_url="/proc/nowhere", secret_key="mine")
 
     assert "storage" in _wrong(report)
 

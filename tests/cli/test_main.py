@@ -38,6 +38,7 @@ def test_the_commands_of_the_house_are_there() -> None:
         "hedgerow demo",
         "hedgerow doctor",
         "hedgerow migrate",
+        "hedgerow restore",
         "hedgerow serve",
         "hedgerow worker",
     ]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,6 +56,17 @@ def test_a_second_server_on_the_same_folder_is_refused(server: Server, program: 
     assert f"Another server (process {server.pid}) is using the folder {server.folder}" in second.err
     assert "HEDGEROW_DATA_DIR" in second.err
     assert server.request("GET", "/_livez").status == 200
+
+
+def test_the_same_folder_by_another_path_is_refused_too(server: Server, program: Command, tmp_path: Path) -> None:
+    (tmp_path / "alias").symlink_to(server.folder)
+
+    for command in (["serve", "--port", "0"], ["worker"]):
+        second = program(*command, "--json", data_dir=tmp_path / "alias")
+        assert second.code == 1
+        error = json.loads(second.err)["error"]
+        assert f"Another {command[0].replace('serve', 'server')} (process {server.pid}) is using" in error["why"]
+        assert "Traceback" not in second.err
 
 
 def test_a_killed_server_leaves_the_folder_free(server: Server) -> None:
@@ -128,7 +140,13 @@ def test_doctor_finds_a_running_installation_well(server: Server) -> None:
 
     assert report["ok"] is True
     names = [check["name"] for check in report["checks"]]
-    assert names == ["python", "data folder", "free disk", "storage", "database", "worker", "queue"]
+    assert names == [
+        *("python", "data folder", "files", "free disk", "storage", "database", "in use by", "worker", "leases"),
+        *("runs", "queue", "clock", "secret key", "switched off", "tables", "files of tables", "unknown tables"),
+        *("ahead", "leftovers", "file times"),
+    ]
+    holders = next(check["found"] for check in report["checks"] if check["name"] == "in use by")
+    assert holders == f"server: process {server.pid}, worker: process {server.pid}"
     shown = {setting["name"]: setting for setting in report["settings"]}
     assert shown["HEDGEROW_DATA_DIR"]["value"] == str(server.folder)
     assert shown["HEDGEROW_DATA_DIR"]["origin"] == "environment (HEDGEROW_DATA_DIR)"

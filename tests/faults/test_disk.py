@@ -204,3 +204,8 @@ def test_a_data_folder_that_turns_read_only_is_said_plainly_while_running_and_at
             error = json.loads(second.err.splitlines()[-1])["error"]
             assert (error["what"], error["which"]) == ("The data folder cannot be used.", str(server.folder))
             assert "Traceback" not in second.err
+        report = program("doctor", "--json", data_dir=server.folder)
+        wrong = {check["name"]: check for check in report.data["checks"] if not check["ok"]}
+        assert (report.code, wrong["data folder"]["ok"]) == (1, False)
+        assert wrong["data folder"]["found"].endswith("The disk of the data folder is read-only.")
+        assert wrong["storage"]["found"].startswith("The disk of the tables is read-only.")

@@ -42,12 +42,17 @@ class SmallDisk:
         _run("umount", "--lazy", str(self.folder))
         shutil.rmtree(self._home)
 
+    @property
+    def room(self) -> int:
+        """Bytes that are free."""
+        return shutil.disk_usage(self.folder).free
+
     def fill(self, leave: int = 0) -> None:
         """Leave about `leave` bytes free."""
         os.sync()  # what ext4 has promised room to, but not given it yet, must not come out of what is left
         with self._filler.open("ab") as filler, contextlib.suppress(OSError):
             size = 0
-            while (room := (self._free() - leave) // _BLOCK * _BLOCK) > 0:
+            while (room := (self.room - leave) // _BLOCK * _BLOCK) > 0:
                 # The file's own map of blocks takes some too, so the last ones are taken one by one.
                 step = room - _MIB if room > 2 * _MIB else _BLOCK
                 os.posix_fallocate(filler.fileno(), size, step)
@@ -73,9 +78,6 @@ class SmallDisk:
     def fail(self) -> None:
         """What the kernel does with a disk that has errors: read-only at once, whoever has files open."""
         _run("mount", "-o", "remount,abort", str(self.folder))
-
-    def _free(self) -> int:
-        return shutil.disk_usage(self.folder).free
 
 
 def _run(*command: str) -> None:

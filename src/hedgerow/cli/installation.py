@@ -1,5 +1,7 @@
 """Opens the installation a command works on: settings, log, Django, and its failures in plain words."""
 
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlparse
@@ -8,10 +10,10 @@ from hedgerow.cli.output import MISUSED, CommandError
 from hedgerow.core.config import Config, ConfigError, load
 
 
-def settings() -> Config:
-    """The settings. A bad one is a CommandError with exit code 2."""
+def settings(*, make: bool = True) -> Config:
+    """The settings. A bad one is a CommandError with exit code 2. `make` as for `core.config.load`."""
     try:
-        return load()
+        return load(make=make)
     except ConfigError as error:
         raise CommandError(
             "A setting cannot be used.",
@@ -61,6 +63,20 @@ def installation() -> Iterator[Config]:
             do="Check that it is up and that HEDGEROW_DATABASE_URL is right; `hedgerow doctor` tells more.",
             more="docs/reference/settings.md#hedgerow_database_url",
         ) from error
+
+
+@contextmanager
+def no_installation() -> Iterator[Config]:
+    """Django is loaded inside without an installation: with settings as they are, but for an empty data folder."""
+    before = os.environ.get("HEDGEROW_DATA_DIR")
+    with tempfile.TemporaryDirectory(prefix="hedgerow-") as nowhere:
+        os.environ["HEDGEROW_DATA_DIR"] = nowhere
+        try:
+            with installation() as config:
+                yield config
+        finally:
+            del os.environ["HEDGEROW_DATA_DIR"]
+            os.environ |= {} if before is None else {"HEDGEROW_DATA_DIR": before}
 
 
 @contextmanager

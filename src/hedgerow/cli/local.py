@@ -1,4 +1,4 @@
-"""`hedgerow serve|worker|migrate|doctor|backup|demo`: what runs or looks after this installation."""
+"""`hedgerow serve|worker|migrate|doctor|backup|restore|demo`: what runs or looks after this installation."""
 
 import signal
 import threading
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from hedgerow.cli.installation import installation, migrated_installation
+from hedgerow.cli.installation import installation, migrated_installation, no_installation, settings
 from hedgerow.cli.output import FAILED, doing, json_option, show
 from hedgerow.core.config import Config
 from hedgerow.core.text import human_bytes
@@ -32,11 +32,11 @@ def serve(host: str | None, port: int | None, no_worker: bool) -> None:
 
     Brings the database up to date first. The very first start makes an owner, a project and a key.
     """
-    with installation() as settings:
+    with installation() as given:
         config = replace(
-            settings,
-            host=settings.host if host is None else host,
-            port=settings.port if port is None else port,
+            given,
+            host=given.host if host is None else host,
+            port=given.port if port is None else port,
         )
         with doing("The server did not start.", str(config.data_dir)):
             _serve(config, with_worker=not no_worker)
@@ -118,9 +118,9 @@ def migrate() -> None:
 @json_option
 def doctor() -> None:
     """Show every setting and where it came from, check what Hedgerow needs, and say what to do."""
-    from hedgerow.cli import checkup
+    from hedgerow.cli.checkup.examine import examine
 
-    report = checkup.examine()
+    report = examine()
     show(report.as_data(), report.as_text())
     if not report.healthy:
         raise click.exceptions.Exit(FAILED)
@@ -132,7 +132,7 @@ def doctor() -> None:
 def backup(target: Path) -> None:
     """Copy the whole embedded installation to TARGET, a new folder or a .tar.gz, while it runs.
 
-    To restore, put what is in it into an empty folder and start Hedgerow with HEDGEROW_DATA_DIR set to that.
+    `hedgerow restore` puts it back.
     """
     with migrated_installation() as config, doing("The backup was not made.", str(target)):
         from hedgerow.server.backup import back_up
@@ -140,6 +140,22 @@ def backup(target: Path) -> None:
         made = back_up(config, target)
         text = f"{made.tables} tables, {made.files} files, {human_bytes(made.size)} in {target}"
         show({"target": str(target), **vars(made)}, "\n".join([text, *made.notes]))
+
+
+@click.command()
+@click.argument("archive", type=click.Path(path_type=Path))
+@click.option("--to", type=click.Path(path_type=Path), help="Folder to restore into instead of HEDGEROW_DATA_DIR.")
+@json_option
+def restore(archive: Path, to: Path | None) -> None:
+    """Put a backup back into a new or empty folder, after looking through it."""
+    folder = (to or settings(make=False).data_dir).expanduser().absolute()
+    with no_installation() as config, doing("The backup was not restored.", str(folder)):
+        from hedgerow.server import restore as server
+
+        restored = server.restore(config, archive, folder)
+        text = f"{restored.tables} tables and {restored.sources} sources of {restored.made_at} are in {folder}"
+        start = f"Start with HEDGEROW_DATA_DIR={folder} hedgerow serve"
+        show({"folder": str(folder), **vars(restored)}, "\n".join([text, *restored.notes, start]))
 
 
 @click.command()

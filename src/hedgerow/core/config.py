@@ -99,8 +99,8 @@ def settings() -> list[Setting]:
     return [Setting(f.name, f.default, **f.metadata) for f in fields(Config) if f.name != "origin"]
 
 
-def load(environ: Mapping[str, str] | None = None) -> Config:
-    """The settings of this process. Makes the data folder and the secret key when absent. Raises ConfigError."""
+def load(environ: Mapping[str, str] | None = None, *, make: bool = True) -> Config:
+    """The settings of this process. Raises ConfigError. `make`: the data folder and the secret key, when absent."""
     environ = os.environ if environ is None else environ
     known = {f.name for f in fields(Config) if f.name != "origin"}
     values: dict[str, Any] = {}
@@ -116,15 +116,16 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         values[name] = _convert(variable, name, text)
         origin[name] = f"environment ({variable})"
     config = Config(**values, origin=origin)
-    return _complete(config, values, origin)
+    return _complete(config, values, origin, make=make)
 
 
-def _complete(config: Config, values: dict[str, Any], origin: dict[str, str]) -> Config:
+def _complete(config: Config, values: dict[str, Any], origin: dict[str, str], *, make: bool) -> Config:
     """Absolute data folder; secret key read or made."""
     values["data_dir"] = config.data_dir.expanduser().absolute()
     try:
-        values["data_dir"].mkdir(parents=True, exist_ok=True)
-        if not config.secret_key:
+        if make:
+            values["data_dir"].mkdir(parents=True, exist_ok=True)
+        if not config.secret_key and (make or (values["data_dir"] / SECRET_KEY_FILE).exists()):
             values["secret_key"] = _kept_secret(values["data_dir"] / SECRET_KEY_FILE)
             origin["secret_key"] = f"file ({values['data_dir'] / SECRET_KEY_FILE})"
     except OSError as error:

@@ -22,6 +22,8 @@ _S3 = "s3://"
 STAGED = ".staged"
 """Ends the names of files that are being written; what a crash leaves of them, `maintain.tidy` removes."""
 
+PROBE = b"hedgerow" * 512  # a whole block: a full disk may still take a few bytes
+
 
 @dataclass(frozen=True)
 class Storage:
@@ -162,7 +164,7 @@ class Storage:
             filesystem = self.filesystem()
             if self.is_local:
                 filesystem.create_dir(self.root, recursive=True)
-            self.create(probe, b"hedgerow")
+            self.create(probe, PROBE)
             filesystem.delete_file(self.path(probe))
         except OSError as error:
             raise BrokenError(

@@ -5,15 +5,20 @@ copied, then the pinned versions. So after a restore every table is there, and t
 on in between goes on from the cursor in the table's own log.
 """
 
+import json
 import shutil
 import sqlite3
 import tarfile
 import tempfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from hedgerow import __version__
+from hedgerow.core import disk
+from hedgerow.core.clock import now
 from hedgerow.core.config import SECRET_KEY_FILE, Config
 from hedgerow.core.errors import BadRequestError, ConflictError
 from hedgerow.lake import copy as lake_copy
@@ -23,7 +28,9 @@ from hedgerow.warehouse.models import Table
 
 _TRIES: Final = 5
 _STAGE_PREFIX: Final = ".backup-"
-_TABLES: Final = "tables"
+TABLES: Final = "tables"
+MANIFEST: Final = "backup.json"
+"""What a backup says of itself; `hedgerow restore` takes nothing without it."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +60,13 @@ def back_up(config: Config, target: Path) -> Made:
             stage = Path(stage_name)
             tables = _stage(config, stage, with_tables=in_folder)
             notes = _keep_secret_key(config, stage)
+            about = {"made_at": now().isoformat(), "tables_in_it": in_folder, "storage": config.storage}
+            (stage / MANIFEST).write_text(json.dumps({"version": 1, "hedgerow": __version__, **about}))
             if not in_folder:
                 notes.append(f"The tables lie in {config.storage} and are not in this backup: copy them there.")
             sizes = [path.stat().st_size for path in stage.rglob("*") if path.is_file()]
-            _write(stage, target)
+            with _room(target):
+                _write(stage, target)
     return Made(tables, len(sizes), sum(sizes), notes)
 
 
@@ -74,7 +84,7 @@ def _refuse(config: Config, target: Path) -> None:
 
 def _stage(config: Config, stage: Path, *, with_tables: bool) -> int:
     """Database and tables as they belong together; how many tables. A table dropped meanwhile means starting over."""
-    storage, copies = Storage(config.storage), Storage(str(stage / _TABLES))
+    storage, copies = Storage(config.storage), Storage(str(stage / TABLES))
     for _ in range(_TRIES):
         pinned = _pin_all(storage) if with_tables else {}
         database = stage / config.sqlite_path.name
@@ -84,7 +94,7 @@ def _stage(config: Config, stage: Path, *, with_tables: bool) -> int:
             for location in wanted:
                 _stage_table(location, pinned.get(location), storage, copies)
         except ConflictError:
-            shutil.rmtree(stage / _TABLES, ignore_errors=True)
+            shutil.rmtree(stage / TABLES, ignore_errors=True)
             database.unlink()
             continue
         return len(wanted)
@@ -127,9 +137,25 @@ def _keep_secret_key(config: Config, stage: Path) -> list[str]:
     return []
 
 
+@contextmanager
+def _room(target: Path) -> Iterator[None]:
+    """A disk that the copy does not fit on is the backup's, not the installation's; what was begun is removed."""
+    try:
+        yield
+    except OSError as error:
+        partial = _partial(target)
+        shutil.rmtree(partial) if partial.is_dir() else partial.unlink(missing_ok=True)
+        fault = disk.explain(error, f"backup, {target.absolute().parent},")
+        raise fault or error from error
+
+
+def _partial(target: Path) -> Path:
+    return target.with_name(f"{target.name}.partial")
+
+
 def _write(stage: Path, target: Path) -> None:
     """Under another name first, so that a backup that broke off is never taken for a whole one."""
-    partial = target.with_name(f"{target.name}.partial")
+    partial = _partial(target)
     if target.name.endswith((".tar.gz", ".tgz")):
         partial.touch(mode=0o600)
         with tarfile.open(partial, "w:gz", compresslevel=1) as archive:

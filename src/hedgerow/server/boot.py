@@ -39,6 +39,18 @@ def only_one(config: Config, role: str) -> Iterator[None]:
         yield
 
 
+def holder(folder: Path, role: str) -> str | None:
+    """The process that has the role in a data folder, as `only_one` would say; None: nobody. Touches no lock."""
+    path = folder / f"{role}.lock"
+    try:
+        number = path.stat().st_ino
+        locks = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return None
+    held = any(" FLOCK " in line and line.split()[-3].endswith(f":{number}") for line in locks)
+    return (path.read_text().strip() or "unknown") if held else None
+
+
 @contextmanager
 def _locked_file(path: Path, *, wait: bool, role: str = "") -> Iterator[None]:
     with path.open("a+") as file:
@@ -81,6 +93,13 @@ def pending_migrations() -> list[str]:
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def known_migrations() -> set[tuple[str, str]]:
+    """(app, name) of every migration of this version."""
+    from django.db.migrations.loader import MigrationLoader
+
+    return set(MigrationLoader(None).disk_migrations)
 
 
 def migrate(config: Config) -> list[str]:

@@ -2,11 +2,11 @@
 
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Count, F
 
 from hedgerow.core.clock import now
 from hedgerow.work.models import Task, Worker
@@ -63,3 +63,9 @@ def _bury(worker: str, renewals: int) -> bool:
         Task.objects.filter(holder_id=worker).update(holder=None)
         Worker.objects.filter(id=worker).delete()
     return True
+
+
+def silent() -> list[tuple[str, datetime, int]]:
+    """Workers whose lease has run out by the clock: name, since when, and how many tasks they still hold."""
+    expired = Worker.objects.filter(until__lt=now()).annotate(held=Count("tasks")).order_by("until")
+    return list(expired.values_list("id", "until", "held"))

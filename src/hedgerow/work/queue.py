@@ -120,3 +120,18 @@ def still_held(worker: str) -> set[Any]:
 def live_workers() -> int:
     """How many workers have a lease that has not run out."""
     return Worker.objects.filter(until__gt=now()).count()
+
+
+def waiting_since(moment: datetime) -> int:
+    """How many tasks were due before `moment` and have not been taken up."""
+    return Task.objects.filter(holder=None, not_before__lt=moment).count()
+
+
+def subjects_of(kind: str) -> set[str]:
+    """What all tasks of a kind are about."""
+    return set(Task.objects.filter(kind=kind).values_list("subject", flat=True))
+
+
+def facts_of(kind: str, name: str) -> list[Any]:
+    """One fact of all tasks of a kind."""
+    return [facts.get(name) for facts in Task.objects.filter(kind=kind).values_list("facts", flat=True)]
