@@ -67,6 +67,19 @@ def test_a_table_with_data_stays_queryable_but_is_switched_off(source: Source) -
     assert (table.should_sync, table.status, table.table is not None) == (False, "Completed", True)
 
 
+def test_a_table_that_is_gone_says_so_once_whoever_noticed(source: Source) -> None:
+    synced(source, "orders")
+    synced(source, "broken", status="Failed", should_sync=False, switched_off_by_engine=True)
+    synced(source, "running", status="Running")
+    for _ in range(2):
+        discovery.apply(source, [])
+        assert {t.name: [c["change"] for c in t.changes] for t in live(source).values()} == {
+            "orders": ["table_dropped"],
+            "broken": ["table_dropped"],
+            "running": ["table_dropped"],
+        }
+
+
 def test_what_the_engine_gave_up_on_stays_red(source: Source) -> None:
     synced(source, "orders", status="Failed", should_sync=False, switched_off_by_engine=True, latest_error="gone")
     discovery.apply(source, [])

@@ -265,6 +265,24 @@ def test_a_table_made_anew_is_read_as_a_whole(
     assert len(told(there)) == 1
 
 
+def test_a_table_dropped_for_a_while_keeps_its_data_and_says_when(
+    pg_database: PostgresDatabase, project: Project
+) -> None:
+    pg_database.execute(PEOPLE)
+    there = connect(project, pg_database, **INCREMENTAL)
+    pg_database.execute("drop table people")
+    lifecycle.reload_source(there.source)
+    there.work()
+    services.refresh(there.source)
+    assert (there.table().status, stored(there)) == ("Failed", PLAIN)
+    assert told(there) == [("table_dropped", None, None, None)]
+    pg_database.execute(PEOPLE.replace("'Ada'", "'Anna'"))
+    lifecycle.configure_table(there.table(), {"should_sync": True})
+    assert sync(there) == in_source(pg_database)
+    assert [change for change, *_ in told(there)] == ["table_made_anew", "table_dropped"]
+    assert message(there, "table_dropped").endswith("It is back.")
+
+
 def test_a_table_replaced_by_an_empty_one_becomes_empty(pg_database: PostgresDatabase, project: Project) -> None:
     pg_database.execute(PEOPLE)
     there = connect(project, pg_database, **INCREMENTAL)
@@ -301,12 +319,14 @@ def test_a_table_made_anew_between_discovery_and_read_is_met_again(
     assert there.runs()[-1].attempts == 2
 
 
-def test_a_view_made_anew_changes_no_rows(pg_database: PostgresDatabase, project: Project) -> None:
+def test_a_view_made_anew_is_the_same_view(pg_database: PostgresDatabase, project: Project) -> None:
     pg_database.execute(PEOPLE.replace("people", "base") + "; create view people as select * from base")
     there = connect(project, pg_database, **INCREMENTAL)
     pg_database.execute("drop view people; create view people as select * from base")
     sync(there)
     assert (there.runs()[-1].rows_synced, told(there)) == (0, [])
+    pg_database.execute("drop view people; alter table base rename to people; update people set name = 'Anna'")
+    assert sync(there) == in_source(pg_database), "a table in its place is another one"
 
 
 @pytest.mark.parametrize("how", ALL)

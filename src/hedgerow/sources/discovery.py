@@ -35,9 +35,11 @@ class Difference:
     refreshed: list[tuple[SourceTable, Offered]] = field(default_factory=list)
     gone: list[SourceTable] = field(default_factory=list)
     gone_with_data: list[SourceTable] = field(default_factory=list)
+    unnoted: list[SourceTable] = field(default_factory=list)
+    """Gone, with data, and their dated changes do not say so yet."""
 
     def __bool__(self) -> bool:
-        return any((self.new, self.returned, self.refreshed, self.gone, self.gone_with_data))
+        return any((self.new, self.returned, self.refreshed, self.gone, self.gone_with_data, self.unnoted))
 
 
 def compare(offered: Iterable[Offered], known: Sequence[SourceTable]) -> Difference:
@@ -58,12 +60,20 @@ def compare(offered: Iterable[Offered], known: Sequence[SourceTable]) -> Differe
         elif any(getattr(existing, name) != value for name, value in seen(table).items()):
             difference.refreshed.append((existing, table))
     for each in known:
-        if each.name not in names and each.deleted_at is None and each.status != "Running":
-            if each.table_id is None:
-                difference.gone.append(each)
-            elif not each.switched_off_by_engine and (each.should_sync or each.status != "Completed"):
-                difference.gone_with_data.append(each)
+        if each.name not in names and each.deleted_at is None:
+            _vanished(each, difference)
     return difference
+
+
+def _vanished(each: SourceTable, difference: Difference) -> None:
+    if each.table_id is not None and not shape.is_gone(each.changes):
+        difference.unnoted.append(each)
+    if each.status == "Running":
+        return
+    if each.table_id is None:
+        difference.gone.append(each)
+    elif not each.switched_off_by_engine and (each.should_sync or each.status != "Completed"):
+        difference.gone_with_data.append(each)
 
 
 def seen(table: Offered) -> dict[str, Any]:
@@ -121,12 +131,15 @@ def _store(source: Source, difference: Difference) -> None:
         each.deleted_at = moment
     for each in difference.gone_with_data:
         _switch_off(each, status="Completed")
+    for each in difference.unnoted:
+        each.changes = shape.dated([shape.gone()], moment, each.changes)
     described = [existing for existing, _ in (*difference.returned, *difference.refreshed)]
     moved = [*(existing for existing, _ in difference.returned), *difference.gone, *difference.gone_with_data]
     for each in (*described, *moved):
         each.updated_at = moment
     SourceTable.objects.bulk_update(described, [*_SEEN, "changes", "updated_at"])
     SourceTable.objects.bulk_update(moved, _STATE)
+    SourceTable.objects.bulk_update(difference.unnoted, ["changes"])
 
 
 def _with_changes(existing: SourceTable, table: Offered, moment: datetime) -> list[dict[str, Any]]:

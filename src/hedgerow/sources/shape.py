@@ -14,6 +14,7 @@ Change = dict[str, Any]
 
 KEPT: Final = 100
 """So many changes of a table are kept, the newest."""
+GONE: Final = "table_dropped"
 REMADE: Final = "table_made_anew"
 KEY: Final = "key_changed"
 ADDED: Final = "column_added"
@@ -21,7 +22,7 @@ DROPPED: Final = "column_dropped"
 TYPE: Final = "type_changed"
 NULLABLE: Final = "became_nullable"
 FILLED: Final = "became_not_null"
-KINDS: Final = (REMADE, KEY, ADDED, DROPPED, TYPE, NULLABLE, FILLED)
+KINDS: Final = (GONE, REMADE, KEY, ADDED, DROPPED, TYPE, NULLABLE, FILLED)
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,16 @@ def differences(before: Shape, after: Shape) -> list[Change]:
             if name not in old
         ),
     ]
+
+
+def gone() -> Change:
+    """The table is not in the source any more."""
+    return _change(GONE, "The table is gone from the source. What was synced of it stays.")
+
+
+def is_gone(changes: Iterable[Change]) -> bool:
+    """Whether it is noted that the table is gone, and no run has read it since."""
+    return any(change["change"] == GONE and not change["run"] for change in changes)
 
 
 def dated(changes: Iterable[Change], moment: datetime, earlier: Sequence[Change]) -> list[Change]:
@@ -120,6 +131,8 @@ def _perhaps_renamed(before: Sequence[Mapping[str, Any]], after: Sequence[Mappin
 
 def _outcome(change: Change, whole: bool, before: Mapping[str, str], after: Mapping[str, str]) -> str:
     """What became of the stored table, in a sentence; empty where there is nothing to add."""
+    if change["change"] == GONE:
+        return "It is back."
     if change["change"] in (REMADE, KEY):
         return "It was read again as a whole." if whole else ""
     was, now = before.get(change["column"]), after.get(change["column"])

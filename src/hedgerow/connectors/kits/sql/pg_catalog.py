@@ -97,9 +97,9 @@ class Relation:
     key_is_declared: bool
 
     @property
-    def identity(self) -> str | None:
-        """Tells a table from one made anew under its name. None for a view, which has no rows of its own."""
-        return None if self.kind == "v" else str(self.oid)
+    def identity(self) -> str:
+        """Tells a table from one made anew under its name. Views have no rows of their own: all are the same."""
+        return "view" if self.kind == "v" else str(self.oid)
 
     @property
     def quoted(self) -> str:
