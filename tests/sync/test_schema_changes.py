@@ -16,8 +16,9 @@ from hedgerow.connectors.contract import Reading, SourceTable
 from hedgerow.core.errors import SourceQueryError
 from hedgerow.lake.storage import Storage
 from hedgerow.sources import services, shape
-from hedgerow.sync import lifecycle
+from hedgerow.sync import endings, lifecycle
 from hedgerow.sync.erasing import location_of
+from hedgerow.work.models import Task
 from tests.support.postgres import PostgresDatabase
 from tests.sync.conftest import APPEND, INCREMENTAL, Installation
 
@@ -391,6 +392,36 @@ def test_a_run_that_fails_after_its_discovery_leaves_one_change_and_a_later_one_
     (after,) = there.table().changes
     assert (after["at"], after["run"]) == (change["at"], str(there.runs()[-1].id))
     assert after["message"].startswith(change["message"])
+
+
+class Died(BaseException):
+    """Stands for the process being gone."""
+
+
+def test_a_run_that_dies_after_its_commit_leaves_one_change_that_the_next_one_completes(
+    pg_database: PostgresDatabase, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pg_database.execute(PEOPLE)
+    there = connect(project, pg_database, **INCREMENTAL)
+    pg_database.execute("drop table people")
+    pg_database.execute(PEOPLE.replace("'Ada'", "'Anna'"))
+    lifecycle.reload_source(there.source)
+    with monkeypatch.context() as patch:
+
+        def die(*_: object) -> None:
+            raise Died
+
+        patch.setattr(endings, "complete", die)
+        with pytest.raises(Died):
+            there.work()
+    Task.objects.update(holder=None)  # what the reaper does
+    there.work()
+    assert stored(there) == in_source(pg_database)
+    pg_database.execute("insert into people values (3, 30, 'Joan')")
+    assert sync(there) == in_source(pg_database)
+    assert there.runs()[-1].rows_synced == 1, "it was not read as a whole twice"
+    (change,) = there.table().changes
+    assert (change["change"], change["run"]) == ("table_made_anew", str(there.runs()[-1].id))
 
 
 @pytest.mark.parametrize("how", [ALL[0], BY_CURSOR[0]])
