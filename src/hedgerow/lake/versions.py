@@ -80,7 +80,7 @@ def _read(storage: Storage, location: str) -> list[tuple[Version, bool]]:
         commits = list(readers.map(lambda number: actions(filesystem, folder, number), entries.numbers))
     # Looked at last: a file that is dropped meanwhile makes its versions unreadable, not wrong.
     present = frozenset(_names(filesystem, storage.path(location)))
-    found = list(_fold(before, dict(zip(entries.numbers, commits, strict=True)), entries.base, present))
+    found = list(_fold(before, dict(zip(entries.numbers, commits, strict=True)), present))
     return found[::-1]
 
 
@@ -107,13 +107,12 @@ class _Entries:
 
 
 def _fold(
-    files: Replay, commits: dict[int, list[dict[str, Any]]], base: int | None, present: frozenset[str]
+    files: Replay, commits: dict[int, list[dict[str, Any]]], present: frozenset[str]
 ) -> Iterator[tuple[Version, bool]]:
-    """Version after version; `files` are those of `base`, whose own commit changes nothing any more."""
+    """Version after version, from the `files` before. To apply a checkpoint's own commit to it changes nothing."""
     times = {number: _info(commit).get("timestamp", 0) for number, commit in commits.items()}
     for number, commit in commits.items():
-        if number != base:
-            files.apply(commit)
+        files.apply(commit)
         active = files.active.values()
         version = Version(
             number=number,
