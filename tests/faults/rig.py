@@ -21,7 +21,7 @@ QUIET_SECONDS: Final = 90
 QUERY_PROCESSES: Final = 1
 _STATUSES: Final = {"Running", "Completed", "Failed", "Cancelled"}
 _JOBS: Final = """
-select t.name, r.status, r.rows_synced, r.latest_error, r.finished_at is null, t.status, r.stage
+select t.name, r.status, r.rows_synced, r.latest_error, r.finished_at is null, t.status, r.attempts
 from sync_run r join sources_sourcetable t on t.id = r.source_table_id order by r.created_at, r.id
 """
 
@@ -30,17 +30,22 @@ class Job:
     """A run as the metadata has it."""
 
     def __init__(self, row: tuple[Any, ...]) -> None:
-        self.table, self.status, self.rows, self.error, self.is_open, self.table_status, self.stage = row
+        self.table, self.status, self.rows, self.error, self.is_open, self.table_status, self.attempts = row
 
 
 class Rig:
-    """A server over a world, after its first runs. `metadata` is where it keeps its own tables; None: SQLite."""
+    """A server over a world, after its first runs. `metadata` is where it keeps its own tables; None: SQLite.
 
-    def __init__(self, server: Server, world: World, metadata: PostgresDatabase | None = None) -> None:
+    `port` is where it finds the source, if something lies between.
+    """
+
+    def __init__(
+        self, server: Server, world: World, metadata: PostgresDatabase | None = None, port: int | None = None
+    ) -> None:
         self.server, self.world, self.metadata = server, world, metadata
         self.workers: list[subprocess.Popen[bytes]] = []
         schemas = [{"name": name, "should_sync": True, **facts} for name, facts in TABLES.items()]
-        payload = {**world.database.settings(), "schemas": schemas}
+        payload = {**world.database.settings(port=port or world.database.server.port), "schemas": schemas}
         self.source = server.api("POST", "external_data_sources/", {"source_type": "Postgres", "payload": payload})
         self._resting: set[int] = set()
         self.quiet()
@@ -138,7 +143,7 @@ class Rig:
             assert mine[-1].status == "Completed", mine[-1].error
             folder = self.folder(table)
             assert leftovers.missing(folder) == []
-            assert self._copy(table) == self.world.truth(table), f"{table} differs from its source"
+            assert self.copy(table) == self.world.truth(table), f"{table} differs from its source"
             if table == "events":
                 added = sum(job.rows for job in mine if job.status == "Completed")
                 assert added == sum(row[1] for row in self.world.truth(table)), "rows were added that no job tells of"
@@ -147,8 +152,11 @@ class Rig:
             if table in CURSORS:
                 self._check_cursor(table, folder)
 
-    def _copy(self, table: str) -> list[list[Any]]:
-        return [[int(value) for value in row] for row in self.server.sql(fingerprint(table))]
+    def copy(self, table: str) -> list[list[Any]]:
+        """The fingerprint of a table's copy. To be asked for while all is quiet."""
+        rows = self.server.sql(fingerprint(table))
+        self._resting = {p.pid for p in self.forked()}  # the query may have got a new process
+        return [[int(value) for value in row] for row in rows]
 
     def _check_cursor(self, table: str, folder: Path) -> None:
         """The log says how far the data goes, the database says the same, and it is true."""

@@ -53,8 +53,10 @@ def source(rig: Rig, rng: random.Random) -> bool:
 
 def backend(rig: Rig, rng: random.Random) -> bool:
     """One session's process in the source; PostgreSQL then ends all others, recovers and goes on."""
-    sessions = rig.world.sessions()
-    if not sessions or not _kill(rng, [psutil.Process(pid) for pid, _ in sessions if psutil.pid_exists(pid)]):
+    deadline = time.monotonic() + 5
+    while not (sessions := rig.world.sessions()) and time.monotonic() < deadline:
+        pass
+    if not _kill(rng, [psutil.Process(pid) for pid, _ in sessions if psutil.pid_exists(pid)]):
         return False
     rig.world.database.server.wait_until_ready()
     return True

@@ -123,9 +123,14 @@ class Reading:
 
 @dataclass(frozen=True)
 class Reach:
-    """Which hosts may be connected to: any but link-local and the like (`private`), or only public ones (`public`)."""
+    """How the outside may be reached.
+
+    `policy`: which hosts may be connected to, any but link-local and the like (`private`), or only public ones
+    (`public`). `silence_seconds`: how long a source may send nothing unless it says that it is at work.
+    """
 
     policy: Literal["private", "public"] = "private"
+    silence_seconds: float = 60.0
 
 
 class Connector(Protocol):

@@ -54,6 +54,11 @@ class Config:
     )
     workers: int = _setting(2, "Runs that one worker process works on at once.")
     source_runs: int = _setting(2, "Runs of one source at once, over all workers.")
+    source_silence_seconds: float = _setting(
+        60.0,
+        "How long a source may send nothing. It is then asked whether it is at work, as a long sort is or a wait for a "
+        "lock; if not, the read is broken off and tried again.",
+    )
     lease_seconds: float = _setting(30.0, "How long a silent worker is trusted before its runs are taken up elsewhere.")
     sync_memory_mib: int = _setting(256, "Memory for the reader of one run, in MiB.")
     keep_hours: int = _setting(

@@ -30,8 +30,9 @@ def connector_of(source_type: str) -> Connector:
 
 
 def reach() -> Reach:
-    """Which hosts this server may connect to."""
-    return Reach("public" if django_settings.CONFIG.egress == "public" else "private")
+    """Which hosts this server may connect to, and how long it bears their silence."""
+    config = django_settings.CONFIG
+    return Reach("public" if config.egress == "public" else "private", config.source_silence_seconds)
 
 
 def connect(connector: Connector, raw: Mapping[str, Any]) -> dict[str, Any]:

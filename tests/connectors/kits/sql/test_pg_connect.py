@@ -56,6 +56,11 @@ def test_what_drivers_say_at_connecting(said: str, kind: type[AppError], text: s
             ForbiddenError,
             "permission denied for table t",
         ),
+        (
+            "IO Error: Postgres binary reader - out of buffer in ReadString",
+            InterruptedReadError,
+            "The connection to the database was lost.",
+        ),
         ("IO Error: x: ERROR:  custom\nHINT:  do not\nCONTEXT:  f() line 1\n", SourceQueryError, "custom"),
         (
             "IO Error: x: ERROR:  canceling statement due to conflict with recovery\n",
@@ -67,7 +72,7 @@ def test_what_drivers_say_at_connecting(said: str, kind: type[AppError], text: s
             InterruptedReadError,
             "The connection to the database was lost.",
         ),
-        ("IO Error: something of its own at 10.0.0.1", SourceQueryError, "The query failed."),
+        ("Invalid Input Error: something of its own at 10.0.0.1", SourceQueryError, "The query failed."),
     ],
 )
 def test_what_the_fast_reader_hands_on(said: str, kind: type[AppError], text: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hedgerow.connectors import egress
 from hedgerow.connectors.contract import Reach, Settings
+from hedgerow.connectors.kits.sql.pg_silence import Watch
 from hedgerow.core.errors import (
     CredentialsError,
     ForbiddenError,
@@ -75,15 +76,20 @@ class Target:
 
     parameters: Mapping[str, str]
     tunnelled: bool
+    watch: Watch
 
     def connect(self) -> "psycopg.Connection[Any]":
         """A new connection, not in autocommit mode. Raises OutsideError kinds with the texts of §10."""
         import psycopg
 
+        if self.watch.gave_up:
+            raise InterruptedReadError(LOST)
         try:
-            return psycopg.connect(**self.parameters)  # type: ignore[arg-type] # parameters are all text
+            connection = psycopg.connect(**self.parameters)  # type: ignore[arg-type] # parameters are all text
         except psycopg.Error as error:
             raise connect_error(str(error), tunnelled=self.tunnelled) from None
+        self.watch.add(connection)
+        return connection
 
     @property
     def conninfo(self) -> str:
@@ -95,13 +101,17 @@ class Target:
 
 @contextmanager
 def target(settings: Settings, reach: Reach) -> Iterator[Target]:
-    """Resolve and check the host, or open the tunnel, for as long as the context lasts."""
+    """Resolve and check the host, or open the tunnel, for as long as the context lasts.
+
+    A source that falls silent meanwhile raises InterruptedReadError (see `pg_silence`).
+    """
     host, port = str(settings["host"]), int(settings["port"])
     ssh: Any = settings.get("ssh_tunnel")
     if not egress.tunnel_wanted(ssh):
         found = egress.addresses(host, reach)
         address = {"host": ",".join([host] * len(found)), "hostaddr": ",".join(found), "port": str(port)}
-        yield Target(_parameters(settings, address), tunnelled=False)
+        with _watched(_parameters(settings, address), reach, tunnelled=False) as where:
+            yield where
         return
     with ExitStack() as stack:
         try:
@@ -110,7 +120,19 @@ def target(settings: Settings, reach: Reach) -> Iterator[Target]:
             if error.message != egress.TUNNEL_FAILED:
                 raise
             raise type(error)(TUNNEL) from None
-        yield Target(_parameters(settings, {"host": local_host, "port": str(local_port)}), tunnelled=True)
+        parameters = _parameters(settings, {"host": local_host, "port": str(local_port)})
+        yield stack.enter_context(_watched(parameters, reach, tunnelled=True))
+
+
+@contextmanager
+def _watched(parameters: Mapping[str, str], reach: Reach, *, tunnelled: bool) -> Iterator[Target]:
+    with Watch(parameters, reach.silence_seconds) as watch:
+        try:
+            yield Target({**parameters, "application_name": watch.name}, tunnelled, watch)
+        except OutsideError:
+            if watch.gave_up:
+                raise InterruptedReadError(SILENT.format(reach.silence_seconds)) from None
+            raise
 
 
 def _parameters(settings: Settings, address: Mapping[str, str]) -> dict[str, str]:
@@ -125,7 +147,6 @@ def _parameters(settings: Settings, address: Mapping[str, str]) -> dict[str, str
         "sslmode": "prefer",
         "gssencmode": "disable",
         "connect_timeout": str(egress.CONNECT_SECONDS),
-        "application_name": "hedgerow",
         "client_encoding": "UTF8",
         "keepalives_idle": "30",
         "keepalives_interval": "10",
@@ -171,6 +192,7 @@ _BY_TEXT: Final[tuple[tuple[tuple[str, ...], type[OutsideError]], ...]] = (
     ),
 )
 LOST: Final = "The connection to the database was lost."
+SILENT: Final = "The source stopped answering: nothing came for {:g} seconds, and it is not at work on the query."
 
 
 def query_error(error: "psycopg.Error") -> OutsideError:
@@ -185,7 +207,9 @@ def query_error(error: "psycopg.Error") -> OutsideError:
 def reported_error(text: str) -> OutsideError:
     """An error of the fast reader, which hands on the database's message inside its own and no SQLSTATE."""
     message = database_message(text)
-    kind = next((kind for marks, kind in _BY_TEXT if any(mark in text for mark in marks)), SourceQueryError)
+    # Without a word of the database it could not make sense of what came: spoiled on the way.
+    usual = InterruptedReadError if text.startswith("IO Error") and not message else SourceQueryError
+    kind = next((kind for marks, kind in _BY_TEXT if any(mark in text for mark in marks)), usual)
     return kind(LOST if kind is InterruptedReadError and not message else message or "The query failed.")
 
 

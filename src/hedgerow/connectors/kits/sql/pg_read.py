@@ -102,8 +102,9 @@ def read(where: Target, schema: str, request: ReadRequest) -> Iterator[Reading]:
         with _workers(where, control, job, (*snapshot, *settings), request.memory_mib, WORKERS if snapshot else 1) as n:
             tally = Tally(request, request.key or pg_catalog.offer(relation).key)
             reading = Reading(job.shape.schema, iter(()), tally.losses, identity=relation.identity)
-            reading.batches = _batches(control, job, reading, tally, n)
-            yield reading
+            reading.batches = where.watch.over(_batches(control, job, reading, tally, n))
+            with where.watch.at_rest():
+                yield reading
 
 
 def _begin(control: "Connection") -> tuple[str, ...]:

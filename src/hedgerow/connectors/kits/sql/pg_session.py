@@ -11,8 +11,8 @@ import duckdb
 import duckdb_extension_postgres_scanner
 import pyarrow as pa
 
-from hedgerow.connectors.kits.sql.pg_connect import Target, connect_error, reported_error
-from hedgerow.core.errors import OutsideError
+from hedgerow.connectors.kits.sql.pg_connect import LOST, Target, connect_error, reported_error
+from hedgerow.core.errors import InterruptedReadError, OutsideError
 
 if TYPE_CHECKING:
     import psycopg
@@ -54,6 +54,7 @@ class Session:
         """Connect, begin a read-only transaction of one snapshot, and run `settings` in it, in order."""
         self._name = name
         self._cursor = db.cursor()
+        where.watch.add_all()
         try:
             self._cursor.execute(f"attach {_text(where.conninfo)} as {name} (type postgres, read_only)")
             self._cursor.execute("begin")
@@ -75,6 +76,8 @@ class Session:
             raise
         except (duckdb.Error, pa.ArrowException, OSError) as error:  # OSError: how Arrow hands on what DuckDB raised
             raise reported_error(str(error)) from None
+        except UnicodeDecodeError:  # the complaint quotes what came: it was no PostgreSQL that sent it
+            raise InterruptedReadError(LOST) from None
 
     def close(self) -> None:
         """End the transaction and the connection.
