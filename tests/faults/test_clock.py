@@ -1,7 +1,9 @@
 """Clocks that jump by hours, forwards and back, while the server runs."""
 
+import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,6 +38,13 @@ def clock(server: Server) -> Iterator[Clock]:
 
 def _reload(server: Server, source: Any) -> None:
     server.api("POST", f"external_data_sources/{source['id']}/reload/")
+
+
+def _doctor(server: Server) -> dict[str, Any]:
+    """What is wrong: by the name of the check."""
+    command = [sys.executable, "-m", "hedgerow.cli.main", "doctor", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=server.environment)
+    return {check["name"]: check for check in json.loads(done.stdout)["checks"] if not check["ok"]}
 
 
 def _done(server: Server, source: Any) -> list[str]:
@@ -105,10 +114,13 @@ def test_no_living_worker_of_several_is_robbed(postgres: PostgresServer, databas
         try:
             source = connect(server, database)
             until_reading(server, database)
-            clock.set(+5)
+            for hours in range(5, 105, 5):  # so often that one of them falls between a renewal and a look
+                clock.set(hours)
+                time.sleep(0.1)
             assert _done(server, source) == ["Completed"]
             assert metadata.execute("select attempts, crashes from sync_run") == [(1, 0)]
             assert rows(server) == truth(database)
+            assert "differs by -360" in _doctor(server)["clock"]["details"][0]
         finally:
             other.kill()
     clock.close()

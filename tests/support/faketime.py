@@ -18,6 +18,7 @@ class Clock:
             pytest.skip("libfaketime is not installed (Debian's package `faketime`)")
         with tempfile.NamedTemporaryFile("w", prefix="hedgerow-clock-", delete=False) as file:
             self._file = Path(file.name)
+        self._server = server
         self.set(0)
         server.environment |= {
             "LD_PRELOAD": str(_LIBRARIES[0]),
@@ -29,10 +30,11 @@ class Clock:
         }
 
     def set(self, hours: float) -> None:
-        """The clock is so many hours ahead of the true time."""
+        """The clock is so many hours ahead of the true time. The server takes a kept connection for idle since then."""
         draft = self._file.with_suffix(".new")
         draft.write_text(f"{hours * 3600:+.0f}\n")
         draft.rename(self._file)
+        self._server.hang_up()
 
     def close(self) -> None:
         self._file.unlink()

@@ -95,9 +95,7 @@ class Server:
         self._close()
 
     def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self.hang_up()
         if self._process is not None and self._process.stdout is not None:
             self._process.stdout.close()
         self._process = None
@@ -114,9 +112,8 @@ class Server:
         """One request with the key, over a kept connection; path from the root. A refused connection is status 0."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
-        if self._connection is not None and time.monotonic() - self._asked > IDLE_SECONDS:
-            self._connection.close()
-            self._connection = None
+        if time.monotonic() - self._asked > IDLE_SECONDS:
+            self.hang_up()
         self._asked = time.monotonic()
         if self._connection is None:
             self._connection = http.client.HTTPConnection(self.address.removeprefix("http://"), timeout=60)
@@ -128,6 +125,12 @@ class Server:
             self._connection.close()
             self._connection = None
             return Answer(0, None)
+
+    def hang_up(self) -> None:
+        """Close the kept connection; the next request opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
         """One request below the project; its body. AssertionError unless it succeeds."""
