@@ -193,7 +193,7 @@ def test_a_query_that_waits_can_be_cancelled_too(pool: QueryPool) -> None:
 
 def test_a_process_that_has_grown_is_not_kept(pool: QueryPool) -> None:
     before = process_of(pool)
-    ask(pool, "SELECT repeat('x', 1000) FROM numbers(31000) LIMIT 31000")
+    ask(pool, "SELECT repeat('x', 600) FROM numbers(50000) LIMIT 50000")
     assert process_of(pool) != before
 
 
