@@ -50,6 +50,8 @@ class Kind:
     delimiter: str = ","
     orders: bool = False
     """Whether a key may have it."""
+    moved: Callable[[str], bool] = lambda _text: False
+    """Whether an output text holds an array that does not begin at 1."""
 
 
 # ---- from output texts to values -------------------------------------------------------------------------------------
@@ -269,10 +271,16 @@ def array_of(kind: Kind) -> Kind:
     def read(text: str) -> Any:
         return literals.each(literals.read_array(text, kind.delimiter)[0], kind.in_json)
 
-    def keep(text: str) -> Kept:
-        return Kept(read(text), lost=literals.read_array(text, kind.delimiter)[1])
+    def moved(text: str) -> bool:
+        elements, is_moved = literals.read_array(text, kind.delimiter)
+        inside: list[bool] = []
+        literals.each(elements, lambda element: inside.append(kind.moved(element)))
+        return is_moved or any(inside)
 
-    return Kind(f"{kind.declared}[]", values(), "json", keep, read, can_lose=True)
+    def keep(text: str) -> Kept:
+        return Kept(read(text), lost=moved(text))
+
+    return Kind(f"{kind.declared}[]", values(), "json", keep, read, can_lose=True, moved=moved)
 
 
 def row_of(name: str, fields: dict[str, Kind]) -> Kind:
@@ -282,8 +290,13 @@ def row_of(name: str, fields: dict[str, Kind]) -> Kind:
         found = zip(fields.items(), literals.read_row(text), strict=True)
         return tuple((field, None if value is None else kind.in_json(value)) for (field, kind), value in found)
 
+    def moved(text: str) -> bool:
+        found = zip(fields.values(), literals.read_row(text), strict=True)
+        return any(value is not None and kind.moved(value) for kind, value in found)
+
     values = st.tuples(*(st.none() | kind.values for kind in fields.values())).map(literals.row)
-    return Kind(name, values, "json", lambda text: Kept(read(text)), read)
+    can_lose = any(kind.can_lose and kind.stored == "json" for kind in fields.values())
+    return Kind(name, values, "json", lambda text: Kept(read(text), moved(text)), read, can_lose=can_lose, moved=moved)
 
 
 def _ranges() -> list[Kind]:
@@ -321,9 +334,14 @@ PAIR: Final = row_of(
         "doc": BY_NAME["json"],
     },
 )
+BAG: Final = row_of(
+    "bag", {"tags {}": array_of(BY_NAME["text"]), "pairs": array_of(PAIR), "one": PAIR, "n": BY_NAME["integer"]}
+)
 MADE: Final = [
     MOOD,
     PAIR,
+    BAG,
+    replace(BAG, declared="sack"),
     Kind("whole", BY_NAME["integer"].values, "int", lambda text: Kept(int(text)), _json_number),
     Kind("dear", PRICE.values, "decimal", PRICE.keep, _json_number, can_lose=True),
     replace(array_of(BY_NAME["text"]), declared="tags"),
@@ -332,6 +350,8 @@ MADE: Final = [
 MAKE_TYPES: Final = """
     create type mood as enum ('sad', 'so "so"', 'it''s', '🦔', 'a,b');
     create type pair as (a int, "B ""b"" c" numeric, "c d" text, at timestamptz, m mood, doc json);
+    create type bag as ("tags {}" text[], pairs pair[], one pair, n int);
+    create domain sack as bag;
     create domain whole as int;
     create domain price as numeric(10,2);
     create domain dear as price;

@@ -42,7 +42,7 @@ TYPES: Final = (
         "`json` as written, with its blanks and repeated keys; all digits of numbers",
     ),
     ("arrays", Declared("int4", is_array=True), "JSON, nested, with nulls; `NaN` and the like as text"),
-    ("composite types", Declared("pair", builtin=False, kind="c"), "a JSON object"),
+    ("composite types", Declared("pair", builtin=False, kind="c"), "a JSON object; bounds of arrays in it as above"),
     ("enums", Declared("mood", builtin=False, kind="e"), "the label, also one added later"),
     ("domains", None, "as the type they stand for, through any number of domains"),
     ("ranges, multiranges", Declared("int4range", kind="r"), "PostgreSQL's text"),

@@ -124,6 +124,7 @@ CASES = [
     Case("text[]", pa.string(), {"""array['a', 'b "c"', null, '']""": '["a","b \\"c\\"",null,""]'}),
     Case("numeric[]", pa.string(), {"array[1.10, 'NaN', 1e30 + .1]": f'[1.10,"NaN",1{"0" * 30}.1]'}),
     Case("jsonb[]", pa.string(), {"""array['{"a":1}'::jsonb, null]""": '[{"a": 1},null]'}),
+    Case("int2vector", pa.string(), {"'5 6'": "[5,6]"}),
     Case("int4range", pa.string(), {"'(1,5]'": "[2,6)", **same("empty")}),
     Case("int4multirange", pa.string(), same("{[1,2),[5,7)}")),
     Case("tstzrange", pa.string(), {"'[2024-01-01 00:00:00+02,)'": '["2023-12-31 22:00:00+00",)'}),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from hedgerow.connectors.contract import Column, SourceTable
+from hedgerow.connectors.kits.sql import pg_nested
 from hedgerow.connectors.kits.sql.pg_types import NOT_TEXT, Declared, Plan, plan
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _COLUMNS: Final = """
         from resolved r join pg_catalog.pg_type t on t.oid = r.type where t.typtype = 'd'
     )
     select s.attrelid, s.attname, pg_catalog.format_type(s.atttypid, s.atttypmod), not s.attnotnull,
-           t.typname, t.oid < 16384, t.typtype, t.typcategory = 'A', r.modifier, s.filled
+           t.oid, t.typname, t.oid < 16384, t.typtype, t.typcategory = 'A', r.modifier, s.filled
     from shown s join resolved r using (attrelid, attnum) join pg_catalog.pg_type t on t.oid = r.type
     where t.typtype <> 'd'
     order by s.attrelid, s.attnum
@@ -149,8 +150,11 @@ def relations(connection: "Connection", schema: str, name: str | None = None) ->
 def _columns(connection: "Connection", oids: Sequence[int]) -> Mapping[int, list[PgColumn]]:
     found: defaultdict[int, list[PgColumn]] = defaultdict(list)
     knows_encoding = connection.info.parameter_status("server_encoding") != "SQL_ASCII"
-    for oid, name, shown, nullable, *facts in connection.execute(_COLUMNS, {"oids": list(oids)}):
-        made = plan(Declared(*facts))
+    rows = connection.execute(_COLUMNS, {"oids": list(oids)}).fetchall()
+    types = {row[4]: Declared(*row[5:]) for row in rows}
+    nested = pg_nested.plans(connection, (oid for oid, declared in types.items() if declared.is_nested))
+    for oid, name, shown, nullable, type_, *facts in rows:
+        made = nested.get(type_) or plan(Declared(*facts))
         may_lose = made.may_lose or (NOT_TEXT if made.is_text and not knows_encoding else None)
         found[oid].append(PgColumn(name, shown, nullable, made, may_lose))
     return found

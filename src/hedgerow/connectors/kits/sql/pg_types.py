@@ -45,6 +45,11 @@ class Declared:
     is_filled: bool = False
     """The table sees to it that there are no nulls and that every value is as declared."""
 
+    @property
+    def is_nested(self) -> bool:
+        """Whether its values consist of others whose types a look at this one does not tell."""
+        return self.kind == "c" or (self.is_array and not self.builtin)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -100,9 +105,11 @@ _TIMES: Final = f"infinity, -infinity and times after {LAST_TIME} become null"
 NOT_TEXT: Final = "bytes that are not UTF-8 are replaced"
 _BOUNDS: Final = "the lower bounds of arrays are kept only when they are 1"
 TEXT: Final = Plan("{0}::text", "string")
-_JSON: Final = Plan("to_json({0})::text", "string")
+JSON: Final = Plan("to_json({0})::text", "string")
+_VECTORS: Final = ("int2vector", "oidvector")
+"""Arrays that always begin at 0."""
 # Of dimensions as in `[1:2][0:3]`. No backslash: what one means depends on a setting of the role.
-_ARRAY: Final = replace(_JSON, may_lose=_BOUNDS, lossy="array_dims({0}) ~ '[[](?!1:)'", is_hidden=True)
+ARRAY: Final = replace(JSON, may_lose=_BOUNDS, lossy="array_dims({0}) ~ '[[](?!1:)'", is_hidden=True)
 BUILTIN: Final = {
     "bool": Plan("{0}::bool", "bool"),
     "int2": Plan("{0}::int2", "int16", cursor_type="integer"),
@@ -153,9 +160,9 @@ BUILTIN: Final = {
 def plan(declared: Declared) -> Plan:
     """How a column of this type is read. Every type has a plan: what is not known travels as the server's text."""
     if declared.is_array:
-        return _ARRAY
+        return JSON if declared.name in _VECTORS else ARRAY
     if declared.kind == "c" or (declared.name == "hstore" and not declared.builtin):
-        return _JSON
+        return JSON
     if not declared.builtin or declared.kind != "b":
         return TEXT
     if declared.name == "numeric":
