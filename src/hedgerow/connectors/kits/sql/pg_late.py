@@ -134,6 +134,7 @@ def look(connection: "Connection") -> Look | None:
     import psycopg
 
     try:
+        connection.execute("set local statement_timeout = 0")  # the role's own may be short
         row = connection.execute(_LOOK).fetchone()
     except (psycopg.ProgrammingError, psycopg.NotSupportedError):  # not quite PostgreSQL, or its rights were narrowed
         row = None
