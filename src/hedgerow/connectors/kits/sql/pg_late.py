@@ -36,6 +36,7 @@ _BELOW: Final = "<"
 
 # Transactions at work in this database, by their virtual ids, which are visible to every role; prepared ones have only
 # a transaction id. Not among them: Hedgerow's own, which only read, and autovacuum, whose sessions have no user.
+# Sessions of ours only read. Each operation has a name of its own: the same first word, then its id (`pg_silence`).
 _LOOK: Final = """
     select txid_current_snapshot()::text, pg_is_in_recovery(), age('3'::xid), array(
         select case when l.pid is null then 'prepared:' || l.transactionid::text else l.virtualtransaction end
@@ -43,7 +44,8 @@ _LOOK: Final = """
         where l.granted and l.mode = 'ExclusiveLock' and l.pid is distinct from pg_backend_pid()
           and (l.locktype = 'virtualxid' or l.locktype = 'transactionid' and l.pid is null)
           and (a.datid is null or a.datname = current_database() and a.usesysid is not null
-               and not (a.usename = session_user and a.application_name = current_setting('application_name'))))
+               and not (a.usename = session_user and split_part(a.application_name, ' ', 1)
+                        = split_part(current_setting('application_name'), ' ', 1))))
 """
 # The heaps that hold a relation's rows, with the file of each: a rewrite of a table gives its rows other ids.
 _FILES: Final = """
