@@ -39,7 +39,7 @@ def _is_joining(made: list[str]) -> bool:
 MOMENTS: Final[Mapping[str, tuple[str, Sign]]] = {
     "while its rows are written": ("goods", lambda made: _data(made) > 0),
     "while old rows are replaced": ("people", lambda made: _data(made) > 1 and not _commits(made)),
-    "between its commit and telling the database": ("people", lambda made: _commits(made) == 1),
+    "between its commit and telling the database": ("events", lambda made: _commits(made) == 1),
     "while small files are joined": ("events", _is_joining),
     "after small files were joined": ("events", lambda made: _commits(made) == 2),
     "while a checkpoint is written": ("events", lambda made: any("checkpoint" in name for name in made)),

@@ -4,7 +4,6 @@ DuckDB matches the keys, because it takes every type and any number of columns, 
 spills to disk when they are many.
 """
 
-import tempfile
 from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
@@ -16,6 +15,7 @@ import pyarrow.types as t
 from hedgerow.core.errors import KeyRequiredError
 from hedgerow.lake import duck, types
 from hedgerow.lake.replay import DataFile
+from hedgerow.lake.spill import SpillFolder
 from hedgerow.lake.storage import Storage
 
 _MEMORY: Final = "128MiB"
@@ -30,8 +30,8 @@ class ChangedKeys:
 
     def __init__(self, storage: Storage, location: str, key: pa.Schema, paths: Iterable[str]) -> None:
         self._base, self._key = storage.uri(location), key
-        self._folder = tempfile.TemporaryDirectory(prefix="hedgerow-merge-")
-        self._db = duck.connect(storage, memory_limit=_MEMORY, threads=2, temp_directory=self._folder.name)
+        self._folder = SpillFolder()
+        self._db = duck.connect(storage, memory_limit=_MEMORY, threads=2, temp_directory=self._folder.path)
         self._names = ", ".join(map(duck.quoted, key.names))
         self._paths = list(paths)
 
@@ -45,7 +45,7 @@ class ChangedKeys:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._db.close()
-        self._folder.cleanup()
+        self._folder.close()
 
     def matches(self, files: Iterable[DataFile], schema: pa.Schema) -> dict[str, pa.Int64Array]:
         """The row numbers, ascending, at which files hold a changed key; only files that hold one.
