@@ -30,6 +30,9 @@ def proxy(pg_database: PostgresDatabase) -> Iterator[Proxy]:
         yield between
 
 
+FAST = pytest.mark.parametrize("reader", ["fast"], indirect=True)
+
+
 @pytest.fixture(params=["fast", "rows"])
 def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     choose_reader(monkeypatch, request.param)
@@ -64,6 +67,7 @@ def test_a_read_that_stalls_in_the_middle_is_broken_off(
     assert not [thread for thread in threading.enumerate() if thread.name in ("pg-read", "silence-watch")]
 
 
+@FAST
 def test_a_source_of_which_nothing_is_heard_any_more_is_left(
     proxy: Proxy, pg_database: PostgresDatabase, reader: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +91,7 @@ def test_a_read_that_is_cut_or_spoiled_can_be_tried_again(
     assert read(through(proxy, pg_database)).num_rows == ROWS
 
 
+@FAST
 def test_a_slow_source_is_read_to_the_end(proxy: Proxy, pg_database: PostgresDatabase, reader: str) -> None:
     proxy.fail(Fault("slow"))
     began = time.monotonic()
@@ -95,6 +100,7 @@ def test_a_slow_source_is_read_to_the_end(proxy: Proxy, pg_database: PostgresDat
     assert sorted(rows["id"].to_pylist()) == list(range(1, ROWS + 1))
 
 
+@FAST
 def test_a_source_at_work_may_be_silent(proxy: Proxy, pg_database: PostgresDatabase, reader: str) -> None:
     pg_database.execute("create view late as select id, word from t, (select pg_sleep(4)) s where id <= 10")
     assert read(through(proxy, pg_database), "late").num_rows == 10
@@ -107,6 +113,7 @@ def test_a_wait_for_a_lock_is_no_silence(proxy: Proxy, pg_database: PostgresData
         assert read(through(proxy, pg_database)).num_rows == ROWS
 
 
+@FAST
 def test_a_slow_reader_is_not_taken_for_a_silent_source(
     proxy: Proxy, pg_database: PostgresDatabase, reader: str
 ) -> None:
@@ -136,6 +143,7 @@ def test_discovery_that_stalls_ends(proxy: Proxy, pg_database: PostgresDatabase)
     assert caught.value.message.startswith("The source stopped answering")
 
 
+@FAST
 def test_leaving_a_read_of_a_silent_source_does_not_hang(
     proxy: Proxy, pg_database: PostgresDatabase, reader: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
