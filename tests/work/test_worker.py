@@ -4,12 +4,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from django.db import DatabaseError
 
+from hedgerow.core import processes
 from hedgerow.core.clock import now
 from hedgerow.core.config import Config
 from hedgerow.work import kinds, queue
@@ -71,6 +74,22 @@ def test_a_task_runs_in_a_process_of_its_own_and_is_gone_when_done(
     add("write", "a", str(tmp_path / "out"), "done")
     until(lambda: ends.seen == [("a", 0)])
     assert (tmp_path / "out").read_text() == "done"
+    until(lambda: not Task.objects.exists())
+
+
+def test_a_task_whose_process_cannot_be_started_is_taken_up_again(
+    ends: Ends, worker: WorkerLoop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, faults = processes.start, [ConnectionRefusedError("the helper has just died"), DatabaseError("gone")]
+
+    def start(process: ForkServerProcess) -> None:
+        if faults:
+            raise faults.pop()
+        real(process)
+
+    monkeypatch.setattr(processes, "start", start)
+    add("write", "a", str(tmp_path / "out"), "done")
+    until(lambda: ends.seen == [("a", 0)])
     until(lambda: not Task.objects.exists())
 
 

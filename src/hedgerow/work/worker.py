@@ -144,7 +144,7 @@ class WorkerLoop:
             queue.realign()
             beat.realign()
         self._settle_ended()
-        self._kill_withdrawn()
+        self._compare()
         if self._draining.is_set():
             return
         self._bury_dead_workers()
@@ -177,14 +177,17 @@ class WorkerLoop:
             self._busy.remove(busy)
             busy.process.close()
 
-    def _kill_withdrawn(self) -> None:
-        if not self._busy:
-            return
+    def _compare(self) -> None:
+        """Kill what was withdrawn; let go of what was claimed and then not begun, because a fault came between."""
         held = queue.still_held(self._id)
         for busy in self._busy:
             if busy.task.id not in held and not busy.withdrawn:
                 busy.withdrawn = True
                 busy.process.kill()
+        forgotten = held - {busy.task.id for busy in self._busy}
+        if forgotten:
+            log.warning("%d tasks were taken up but not begun; they go back to the queue", len(forgotten))
+            Task.objects.filter(id__in=forgotten, holder_id=self._id).update(holder=None)
 
     def _bury_dead_workers(self) -> None:
         if not self._alone and (dead := self._watch.bury_dead(self._id)):
