@@ -27,6 +27,8 @@ VECTOR_ROWS: Final = 2_048
 MOST_BATCH_ROWS: Final = 65_536
 FEW_ROWS: Final = 10_000
 """By the server's estimate. Up to here the reader by rows is done before the fast one has started."""
+MANY_ROWS: Final = 500_000
+"""Looking at so many rows takes the server longer than the fast reader needs to start."""
 SAMPLE_ROWS: Final = 20
 USUAL_ROW_BYTES: Final = 1_024
 TID_RANGE_SCANS: Final = 140_000
@@ -79,11 +81,14 @@ def make(
     cursor = cursor_column(relation, request)
     after = request.cursor.after if request.cursor else None
     condition = _newer(cursor, after, late) if cursor and after is not None else "true"
-    estimate = _estimate(connection, f"{_select(relation, encoding)} where {condition}")
+    found = _explained(connection, f"{_select(relation, encoding)} where {condition}")
     size = _size(connection, relation)
     width = max(size.row_bytes, _sampled_width(connection, relation) if size.is_heap else 0)
     memory = request.memory_mib * 2**20
-    by_rows = estimate <= FEW_ROWS or width * VECTOR_ROWS > memory / 2
+    are_few = found["Plan Rows"] <= FEW_ROWS
+    if are_few and after is not None and relation.kind in ("r", "p"):
+        are_few = _are_few(connection, f"from {relation.quoted} where {condition}", found, size)
+    by_rows = are_few or width * VECTOR_ROWS > memory / 2
     ids = late.ids if late else None
     select = _select(relation, encoding, checked, by_rows=by_rows, ids=ids)
     ranges = ["true"]
@@ -154,26 +159,47 @@ def _newer(cursor: PgColumn, after: str, late: Late | None) -> str:
     return f"{late.condition() if late else f'{name} > {literal(after)}'}{finite}"
 
 
-def _estimate(connection: "Connection", query: str) -> float:
-    """How many rows the server expects. Also its word on whether the query may be run at all."""
+def _explained(connection: "Connection", query: str) -> dict[str, Any]:
+    """How the server goes about a query. Also its word on whether it may be run at all."""
     row = connection.execute(f"explain (format json) {query}".encode()).fetchone()
-    return float(row[0][0]["Plan"]["Plan Rows"]) if row else 0.0
+    plan: dict[str, Any] = row[0][0]["Plan"] if row else {"Plan Rows": 0}
+    return plan
+
+
+def _are_few(connection: "Connection", newer: str, found: dict[str, Any], size: "_Size") -> bool:
+    """Whether few rows are newer, which the server expects: of the newest rows its statistics know nothing.
+
+    Where an index leads to them they are counted. Where all rows are looked at, that takes longer than the fast
+    reader needs to start.
+    """
+    if _looks_at_all(found):
+        return size.rows <= MANY_ROWS
+    counted = f"select count(*) from (select {newer} limit {FEW_ROWS + 1}) s"  # noqa: S608 - quoted identifiers
+    row = connection.execute(counted.encode()).fetchone()
+    return row is None or row[0] <= FEW_ROWS
+
+
+def _looks_at_all(plan: dict[str, Any]) -> bool:
+    return plan.get("Node Type") == "Seq Scan" or any(_looks_at_all(each) for each in plan.get("Plans", ()))
 
 
 @dataclass(frozen=True)
 class _Size:
-    """`pages` of the largest part, bytes of all parts, and whether each is an ordinary heap."""
+    """`pages` of the largest part, bytes and rows (by statistics) of all, and whether each is an ordinary heap."""
 
     pages: int
     table_bytes: int
-    row_bytes: float
+    rows: float
     is_heap: bool
+
+    @property
+    def row_bytes(self) -> float:
+        """Of an average row."""
+        return self.table_bytes / self.rows if self.rows else USUAL_ROW_BYTES
 
 
 def _size(connection: "Connection", relation: Relation) -> _Size:
-    row = connection.execute(_SIZE, {"oid": relation.oid}).fetchone()
-    pages, table_bytes, rows, is_heap = row or (0, 0, 0.0, False)
-    return _Size(pages, table_bytes, table_bytes / rows if rows else USUAL_ROW_BYTES, is_heap)
+    return _Size(*(connection.execute(_SIZE, {"oid": relation.oid}).fetchone() or (0, 0, 0.0, False)))
 
 
 def _sampled_width(connection: "Connection", relation: Relation) -> float:
