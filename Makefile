@@ -9,6 +9,7 @@ PY := $(VENV)/bin/python
 ALONE := env -u HEDGEROW_DATABASE_URL -u HEDGEROW_STORAGE_URL DJANGO_SETTINGS_MODULE=hedgerow.server.settings
 PYTEST_ARGS ?= -n 2
 SOAK ?= 40
+ON_BOTH_DATABASES := tests/files $(wildcard tests/api/test_file_system*.py)
 
 .PHONY: help setup run check test soak lock docs openapi clean
 
@@ -29,11 +30,13 @@ check: $(VENV)/.dev ## Lint, types, import rules, migrations, dependencies: no t
 	  $(ALONE) HEDGEROW_DATA_DIR="$$data" $(PY) -m django makemigrations --check --dry-run
 	$(PY) -m deptry src
 
-test: check ## Everything: check, then all tests against a real PostgreSQL
+test: check ## Everything: check, then all tests, and those of the tree once more with PostgreSQL as the database
 	$(PY) -m pytest $(PYTEST_ARGS)
+	HEDGEROW_TEST_DATABASE=postgres $(PY) -m pytest $(PYTEST_ARGS) $(ON_BOTH_DATABASES)
 
 soak: $(VENV)/.dev ## The tests with random input, SOAK (40) times as long as in `make test`
 	HEDGEROW_SOAK=$(SOAK) $(PY) -m pytest $(PYTEST_ARGS) -m soak
+	HEDGEROW_SOAK=$(SOAK) HEDGEROW_TEST_DATABASE=postgres $(PY) -m pytest $(PYTEST_ARGS) -m soak tests/files
 
 docs: $(VENV)/.dev ## Write the generated pages of docs/reference and the rooms in ARCHITECTURE.md
 	$(PY) -m tests.house.pages

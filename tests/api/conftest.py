@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.http import HttpResponse
@@ -10,6 +10,9 @@ from django.test import Client
 
 from hedgerow.api import limits
 from tests.support.people import People
+
+if TYPE_CHECKING:
+    from tests.api.trees import Tree
 
 
 class Caller:
@@ -77,6 +80,14 @@ def charlie(people: People) -> Caller:
 def base(people: People) -> str:
     """The address of Alice's project, without trailing slash."""
     return f"/api/environments/{people.project.pk}"
+
+
+@pytest.fixture
+def tree(alice: Caller, base: str) -> "Tree":
+    """Alice with the tree of her project."""
+    from tests.api.trees import Tree
+
+    return Tree(alice, base)
 
 
 @pytest.fixture(autouse=True)

@@ -133,7 +133,15 @@ def envelope_or_ok(answer: Any) -> tuple[int, str, str, str | None]:
 
 
 @pytest.mark.parametrize(
-    "route", [r for r in LEVELLED if r.scope.endswith(":write") and r.scope.split(":")[0] != "access_control"], ids=ids
+    "route",
+    [
+        r
+        for r in LEVELLED
+        if r.scope.endswith(":write")
+        and r.scope.split(":")[0] != "access_control"
+        and (not issubclass(r.view, ProjectView) or r.view.levels.get(r.action) != "viewer")
+    ],
+    ids=ids,
 )
 def test_a_viewer_is_refused_before_the_body_is_read(route: Route, people: People, vera: Caller) -> None:
     answer = vera.send(route.method, route.path(people.project.pk), "not JSON")

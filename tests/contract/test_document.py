@@ -38,7 +38,7 @@ def test_the_documented_operations_have_their_ids() -> None:
     ids = [operation["operationId"] for operation in operations]
 
     assert len(ids) == len(set(ids))
-    source = "environments_external_data_sources"
+    source, files = "environments_external_data_sources", "environments_file_system"
     assert {
         f"{source}_list",
         f"{source}_create",
@@ -53,4 +53,11 @@ def test_the_documented_operations_have_their_ids() -> None:
         f"{source}_wizard_retrieve",
         "environments_external_data_schemas_reload_create",
         "environments_query_create",
+        f"{files}_list",
+        f"{files}_create",
+        f"{files}_retrieve",
+        f"{files}_partial_update",
+        f"{files}_destroy",
+        f"{files}_count_create",
+        f"{files}_move_create",
     } <= set(ids)

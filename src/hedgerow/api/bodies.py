@@ -20,6 +20,16 @@ _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _SUSPECT: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])|\x00")
 
 
+class UnstorableError(ParseError):
+    """A text that no database can hold. `field` names the member of the body that it is in, if it is in one."""
+
+    field: str | None = None
+
+    def __init__(self, detail: str, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
 class FormText(str):
     """A text out of a form body, where objects and lists can only be written as JSON text."""
 
@@ -111,7 +121,8 @@ class MultiPartParser(BaseParser):
 def _form(fields: dict[str, Any]) -> dict[str, FormText]:
     for name, value in fields.items():
         if _UNSTORABLE.search(name) or _UNSTORABLE.search(value):
-            raise ParseError("Form parse error - null characters are not allowed")
+            known = None if _UNSTORABLE.search(name) else name
+            raise UnstorableError("Form parse error - null characters are not allowed", known)
     return {name: FormText(value) for name, value in fields.items()}
 
 
@@ -128,13 +139,16 @@ def _finite(digits: str) -> float:
 
 def _check(value: Any) -> None:
     """Raises ParseError for too deep a value, or a text that cannot be stored. Not recursive: depth is the question."""
-    left = [(value, 1)]
+    left: list[tuple[Any, int, str | None]] = [(value, 1, None)]
     while left:
-        item, depth = left.pop()
+        item, depth, field = left.pop()
         if isinstance(item, str) and _UNSTORABLE.search(item):
-            raise ParseError("JSON parse error - null characters and lone surrogates are not allowed")
+            raise UnstorableError("JSON parse error - null characters and lone surrogates are not allowed", field)
         if isinstance(item, dict | list):
             if depth > DEEPEST:
                 raise ParseError(f"JSON parse error - nested deeper than {DEEPEST} levels")
-            inside = [*item.keys(), *item.values()] if isinstance(item, dict) else item
-            left.extend((each, depth + 1) for each in inside)
+            if isinstance(item, dict):
+                left.extend((name, depth + 1, field) for name in item)
+                left.extend((each, depth + 1, name if depth == 1 else field) for name, each in item.items())
+            else:
+                left.extend((each, depth + 1, field) for each in item)

@@ -11,6 +11,8 @@ from hedgerow.api import health, schema
 from hedgerow.api.access_controls import ProjectRulesView, ResourceRulesView, SourceRulesView, rule_routes
 from hedgerow.api.external_data_schemas import ExternalDataSchemaView
 from hedgerow.api.external_data_sources import ExternalDataSourceView
+from hedgerow.api.file_system import FileSystemView
+from hedgerow.api.file_system_shortcut import FileSystemShortcutView
 from hedgerow.api.login import LoginView, LogoutView
 from hedgerow.api.organizations import (
     MemberView,
@@ -56,6 +58,27 @@ schema_routes = [
     path("<id>/type_report/", ExternalDataSchemaView.as_view({"get": "type_report"})),
 ]
 
+_ONE: dict[str, Any] = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
+
+file_routes = [
+    path("", FileSystemView.as_view({"get": "list", "post": "create"})),
+    path("count_by_path/", FileSystemView.as_view({"post": "count_by_path"})),
+    path("unfiled/", FileSystemView.as_view({"get": "unfiled"})),
+    path("log_view/", FileSystemView.as_view({"get": "log_view", "post": "log_a_view"})),
+    path("undo_delete/", FileSystemView.as_view({"post": "undo_delete"})),
+    path("<id>/", FileSystemView.as_view(_ONE)),
+    path("<id>/count/", FileSystemView.as_view({"post": "count"})),
+    path("<id>/move/", FileSystemView.as_view({"post": "move"})),
+    path("<id>/link/", FileSystemView.as_view({"post": "link"})),
+]
+
+shortcut_routes = [
+    path("", FileSystemShortcutView.as_view({"get": "list", "post": "create"})),
+    path("reorder/", FileSystemShortcutView.as_view({"post": "reorder"})),
+    path("bulk_update/", FileSystemShortcutView.as_view({"post": "bulk_update"})),
+    path("<id>/", FileSystemShortcutView.as_view(_ONE)),
+]
+
 project_routes: list[URLPattern | URLResolver] = [
     path("", OneProjectView.as_view({"get": "retrieve", "patch": "partial_update"})),
     path("access_controls/", ProjectRulesView.as_view(RULES)),
@@ -63,6 +86,8 @@ project_routes: list[URLPattern | URLResolver] = [
     path("external_data_sources/", include(source_routes)),
     *rule_routes("external_data_sources", SourceRulesView),
     path("external_data_schemas/", include(schema_routes)),
+    path("file_system/", include(file_routes)),
+    path("file_system_shortcut/", include(shortcut_routes)),
     path("query/", QueryView.as_view({"post": "create"})),
     path("query/<id>/", QueryView.as_view({"get": "retrieve", "delete": "destroy"})),
     path("warehouse_tables/", WarehouseTableView.as_view({"get": "list"})),

@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "hedgerow.accounts",
     "hedgerow.work",
+    "hedgerow.files",
     "hedgerow.warehouse",
     "hedgerow.sources",
     "hedgerow.sync",

@@ -15,7 +15,8 @@ from hedgerow.connectors import registry
 from hedgerow.core.clock import now
 from hedgerow.core.errors import BadRequestError, ConflictError, NotFoundError
 from hedgerow.core.secrets import SealError
-from hedgerow.sources import change, choose, discovery, inputs, naming, outside, settings
+from hedgerow.files import folders, objects
+from hedgerow.sources import change, choose, discovery, inputs, naming, outside, settings, tree
 from hedgerow.sources.discovery import Discovered
 from hedgerow.sources.models import Source, SourceTable
 
@@ -54,7 +55,10 @@ def check_new(*, project: Project, data: Mapping[str, Any]) -> Draft:
 
 
 def store_new(*, project: Project, user: User | None, draft: Draft) -> Source:
-    """Store a draft in one transaction. Raises BadRequestError when another source took the prefix meanwhile."""
+    """Store a draft, and its entry in the tree, in one transaction.
+
+    Raises BadRequestError when another source took the prefix meanwhile.
+    """
     source = Source(
         project=project,
         source_type=draft.source_type,
@@ -66,11 +70,12 @@ def store_new(*, project: Project, user: User | None, draft: Draft) -> Source:
         created_by=user,
     )
     try:
-        with transaction.atomic():
+        with folders.changing(project):
             source.save(force_insert=True)
             for table in draft.tables:
                 table.source = source
             SourceTable.objects.bulk_create(draft.tables)
+            objects.place(project, tree.thing(source))
     except IntegrityError:
         raise naming.taken_error(draft.prefix) from None
     return source

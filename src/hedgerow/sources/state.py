@@ -12,7 +12,8 @@ from django.db.models import F, Q
 
 from hedgerow.core.clock import now
 from hedgerow.core.ids import uuid7
-from hedgerow.sources import naming, shape
+from hedgerow.files import objects
+from hedgerow.sources import naming, shape, tree
 from hedgerow.sources.models import Source, SourceTable
 from hedgerow.warehouse.models import Table
 
@@ -146,5 +147,6 @@ def retire_tables(ids: Iterable[uuid.UUID]) -> None:
 
 
 def retire_source(source: Source) -> None:
-    """Soft-delete a source and erase its stored settings, secrets included (§7.5)."""
+    """Soft-delete a source, erase its stored settings, secrets included (§7.5), and take it out of the tree."""
     Source.objects.filter(id=source.id).update(deleted_at=now(), sealed_settings="")
+    objects.remove(source.project, tree.TYPE, [str(source.id)])

@@ -1,4 +1,4 @@
 """Owns runs: bringing one source table up to date, again and again, whatever dies.
 
-May use `sources`, `warehouse`, `lake`, `connectors` and `work`. Never knows HTTP.
+May use `sources`, `warehouse`, `files`, `lake`, `connectors` and `work`. Never knows HTTP.
 """

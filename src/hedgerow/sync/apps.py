@@ -1,4 +1,4 @@
-"""Makes this room known to Django, and its tasks to the queue."""
+"""Makes this room known to Django, its tasks to the queue, and how sources are deleted to the tree."""
 
 from django.apps import AppConfig
 
@@ -8,6 +8,9 @@ class SyncConfig(AppConfig):
     label = "sync"
 
     def ready(self) -> None:
-        from hedgerow.sync import tasks
+        from hedgerow.files import kinds
+        from hedgerow.sources import tree
+        from hedgerow.sync import lifecycle, tasks
 
         tasks.register()
+        kinds.register(tree.kind(delete=lifecycle.disconnect))

@@ -12,6 +12,7 @@ from django.db import transaction
 from hedgerow.accounts.models import Project, User
 from hedgerow.core.clock import now
 from hedgerow.core.errors import BadRequestError
+from hedgerow.files import folders
 from hedgerow.sources import services, state
 from hedgerow.sources.models import Source, SourceTable
 from hedgerow.sync import endings, names, schedule
@@ -38,7 +39,7 @@ def connect(*, project: Project, user: User | None, data: dict[str, Any]) -> Sou
 
 def disconnect(source: Source) -> None:
     """Delete a source (§7.5): it and its tables become invisible, runs stop, schedules and data go."""
-    with transaction.atomic():
+    with folders.changing(source.project):
         _remove(list(source.source_tables.filter(deleted_at=None).select_related("table", "source")))
         state.retire_source(source)
 
