@@ -42,6 +42,13 @@ def test_what_is_left_out_has_its_default(alice: Caller, tree: Tree) -> None:
     }
 
 
+@pytest.mark.parametrize("sent", [None, "", "null", "false", 0])
+def test_no_flag_is_false(alice: Caller, tree: Tree, sent: Any) -> None:
+    made = alice.post(tree.path, {"path": "x", "shortcut": sent}).json()
+    assert made["shortcut"] is False
+    assert alice.patch(f"{tree.path}{made['id']}/", {"shortcut": sent}).json()["shortcut"] is False
+
+
 def test_parents_are_made_with_their_names_escaped(tree: Tree) -> None:
     tree.make(r"R\/D/Plan/x")
     assert tree.drawn() == [r"R\/D/", r"R\/D/Plan/", r"R\/D/Plan/x"]

@@ -58,7 +58,10 @@ class MetaField(ObjectField):
 
 
 class FlagField(serializers.BooleanField):
-    """A flag; null is false."""
+    """A flag; null, in whatever way a form writes it, is false."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        return bool(super().to_internal_value(data))
 
     def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
         return (True, False) if data is None else super().validate_empty_values(data)
