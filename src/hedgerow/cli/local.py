@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from hedgerow.cli.installation import installation, migrated_installation, no_installation, settings
+from hedgerow.cli.installation import database_name, installation, migrated_installation, no_installation, settings
 from hedgerow.cli.output import FAILED, doing, json_option, show
 from hedgerow.core.config import Config
 from hedgerow.core.text import human_bytes
@@ -107,7 +107,7 @@ def worker() -> None:
 @json_option
 def migrate() -> None:
     """Bring the database up to date with this version of Hedgerow."""
-    with installation() as config:
+    with installation() as config, doing("The database was not brought up to date.", database_name(config)):
         from hedgerow.server import boot
 
         applied = boot.migrate(config)
