@@ -42,6 +42,6 @@ def rig(world: World, metadata: PostgresDatabase) -> Iterator[Rig]:
 @pytest.mark.parametrize("seed", range(soak.times(1)))
 def test_whatever_dies_of_many_processes_the_copies_equal_the_source(seed: int, rig: Rig) -> None:
     rig.world.rng = rng = random.Random(seed)
-    for victim in rng.sample(victims.SHARED, k=len(victims.SHARED)):
+    for victim in rng.sample(victims.SHARED, k=3):
         a_round(rig, rng, victim)
     rig.check_tidy()
