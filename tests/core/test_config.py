@@ -105,4 +105,5 @@ def test_the_list_of_settings_holds_every_field_but_the_origin() -> None:
 
     assert "origin" not in names
     assert {"data_dir", "database_url", "storage_url", "secret_key", "rate_limits", "egress"} <= set(names)
-    assert [s.variable for s in config.settings() if s.secret] == ["HEDGEROW_DATABASE_URL", "HEDGEROW_SECRET_KEY"]
+    secret = ["HEDGEROW_DATABASE_URL", "HEDGEROW_SECRET_KEY", "HEDGEROW_API_KEY"]
+    assert [s.variable for s in config.settings() if s.secret] == secret

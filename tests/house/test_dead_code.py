@@ -17,6 +17,7 @@ CALLED_BY_FRAMEWORKS = re.compile(
     | initial | to_representation | validate_\w+ | ContractSchema    # Django REST framework
     | is_excluded | _?get_\w+ | _is_list_view | _resolve_path_parameters  # drf-spectacular
     | Parser                                                         # sqlglot: part of a dialect
+    | redirect_request                                               # urllib: asked at every redirect
     | as_sql(ite)? | as_postgresql | db_parameters                   # Django: how expressions and fields are written
     | follow                                                         # files.objects: for objects that can be renamed
     """,

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from hedgerow.cli.admin import admin
+from hedgerow.cli.files import files
 from hedgerow.cli.local import backup, demo, doctor, migrate, restore, serve, worker
 from hedgerow.cli.output import CommandError, fail, json_option, wants_json
 
@@ -32,7 +33,7 @@ def main() -> None:
     """
 
 
-for _command in (serve, worker, migrate, doctor, backup, restore, demo, admin):
+for _command in (serve, worker, migrate, doctor, backup, restore, demo, admin, files):
     main.add_command(_command)
 
 if __name__ == "__main__":

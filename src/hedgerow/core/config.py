@@ -18,7 +18,10 @@ _MOST: Final = {"port": 65535, "keep_hours": 168}  # a log forgets dropped files
 _SWITCH: Final = {"on": True, "1": True, "true": True, "yes": True} | dict.fromkeys(
     ("off", "0", "false", "no", ""), False
 )
-_STARTS: Final = {"database_url": ("postgresql://", "postgres://"), "public_url": ("http://", "https://")}
+_STARTS: Final = {
+    "database_url": ("postgresql://", "postgres://"),
+    **dict.fromkeys(("public_url", "server_url"), ("http://", "https://")),
+}
 
 
 class ConfigError(Exception):
@@ -68,6 +71,11 @@ class Config:
     query_seconds: float = _setting(10.0, "How long one query may take, in seconds.")
     query_processes: int = _setting(2, "Queries that run at once in one server.")
     threads: int = _setting(16, "Requests the server answers at once.")
+    server_url: str = _setting(
+        "http://127.0.0.1:8765", "Address of the server that commands such as `hedgerow files` speak to."
+    )
+    api_key: str = _setting("", "Key that such commands act with.", secret=True)
+    project: str = _setting("@current", "Id of the project that such commands are about; `@current`: the key's own.")
     log_level: str = _setting("info", "How much is logged.", choices=("debug", "info", "warning", "error"))
     log_format: str = _setting("text", "How a line of the log is written.", choices=("text", "json"))
     origin: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
