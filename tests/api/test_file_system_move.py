@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from hedgerow.accounts.models import AccessRule
 from tests.api.conftest import Caller, envelope
@@ -96,6 +97,20 @@ def test_a_folder_moves_below_itself_and_back(tree: Tree) -> None:
     assert again.json()["path"] == "Team"
     assert again.json()["id"] != folder["id"], "the folder that was made above remains"
     assert tree.drawn() == ["Team/", "Team/Archive/", "Team/Archive/y", "Team/x"]
+
+
+def test_folders_of_one_name_inside_each_other_come_up_a_level(tree: Tree, alice: Caller) -> None:
+    """Each takes the place of the one above, which may be stored after it and so leave later."""
+    tree.make("A/B/B/B/x")
+    for path in ("A/B", "A/B/B"):
+        alice.patch(f"{tree.path}{tree.at(path)['id']}/", {"meta": {"written": "anew"}})
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:  # as it may choose to: rows are changed in the order they are stored in
+            cursor.execute("SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off")
+    assert tree.move(tree.at("A/B"), "A").status_code == 200
+    assert tree.drawn() == ["A/", "A/B/", "A/B/B/", "A/B/B/x"]
+    tree.move(tree.at("A"), "A/B/B")
+    assert tree.drawn() == ["A/", "A/B/", "A/B/B/", "A/B/B/B/", "A/B/B/B/B/", "A/B/B/B/B/x"]
 
 
 def test_folders_that_meet_become_one_all_the_way_down(tree: Tree) -> None:
