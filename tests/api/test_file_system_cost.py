@@ -89,6 +89,7 @@ def test_folders_cost_the_same_whatever_is_in_them(alice: Caller, tree: Tree, pe
                 cost(alice, "POST", f"{folder}move/", {"new_path": f"to/{name}"}),
                 cost(alice, "POST", f"{folder}move/", {"new_path": f"to/{name}/s1"}),
                 cost(alice, "PATCH", folder, {"path": name}),
+                cost(alice, "POST", f"{folder}link/", {"new_path": f"to/linked {name}"}),
                 cost(alice, "DELETE", folder),
             ]
         )

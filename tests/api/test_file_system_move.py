@@ -1,11 +1,13 @@
 """Moving and linking (file_system.md §10, §11)."""
 
 from typing import Any
+from uuid import RFC_4122
 
 import pytest
 from django.db import connection
 
 from hedgerow.accounts.models import AccessRule
+from hedgerow.core.ids import parse_uuid
 from tests.api.conftest import Caller, envelope
 from tests.api.trees import Tree
 from tests.support import notes as kind
@@ -175,6 +177,9 @@ def test_a_link_of_a_folder_copies_what_is_there_at_that_moment(tree: Tree) -> N
         tree.make(path, ref=path)
     linked = tree.link(tree.at("a"), "L/a").json()
     assert (linked["path"], linked["shortcut"]) == ("L/a", True)
+    ids = [parse_uuid(entry["id"]) for entry in tree.page("search=path:l")["results"]]
+    assert len(set(ids)) == 4
+    assert {id and (id.version, id.variant) for id in ids} == {(7, RFC_4122)}
     copy = ["L/", "L/a/*", "L/a/s/*", "L/a/s/y*", "L/a/x*"]
     assert sorted(tree.drawn()) == sorted([*copy, "a/", "a/s/", "a/s/y", "a/s/y", "a/x"])
     tree.make("a/later")

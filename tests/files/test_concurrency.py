@@ -10,7 +10,7 @@ from django.db import connection
 
 from hedgerow.accounts.access import Actor
 from hedgerow.core.errors import BadRequestError, NotFoundError
-from hedgerow.files import deleting, favourites, folders, kinds, listing, moving, objects, services, views
+from hedgerow.files import deleting, favourites, folders, kinds, links, listing, moving, objects, services, views
 from hedgerow.files.models import FOLDER, Entry, Shortcut, View
 from hedgerow.warehouse.models import Table
 from tests.files import trees
@@ -87,7 +87,7 @@ def _anything(actor: Actor, chance: random.Random, name: str) -> None:
     elif what < 0.8:
         services.change(actor, entry.uuid, {"path": path})
     elif what < 0.9 and entry.depth > 2:
-        moving.link(actor, entry.uuid, f"{path}/{name}")
+        links.link(actor, entry.uuid, f"{path}/{name}")
     elif what < 0.97 or entry.type == kind.TYPE:
         listing.counted(actor, path, 10)
     else:

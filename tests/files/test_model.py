@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hedgerow.accounts.access import Actor
 from hedgerow.core.errors import BadRequestError
-from hedgerow.files import deleting, listing, moving, paths, services
+from hedgerow.files import deleting, links, listing, moving, paths, services
 from hedgerow.files.models import Entry
 from tests.files import trees
 from tests.files.model import Model, Path
@@ -82,7 +82,7 @@ class Real:
     def _link(self, number: int, path: Path) -> None:
         id = self._id(number)
         expected = self.model.link(number, path)
-        self._compare(expected, lambda: moving.link(self.actor, id, paths.join(path)))
+        self._compare(expected, lambda: links.link(self.actor, id, paths.join(path)))
 
     def _delete(self, number: int, _: None) -> None:
         id = self._id(number)

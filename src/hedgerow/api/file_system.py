@@ -18,7 +18,7 @@ from hedgerow.api.checks import ProjectView
 from hedgerow.api.fields import ListField, ObjectField, timestamp
 from hedgerow.core.errors import BadRequestError
 from hedgerow.core.ids import parse_uuid
-from hedgerow.files import deleting, listing, moving, objects, paths, services, views
+from hedgerow.files import deleting, links, listing, moving, objects, paths, services, views
 from hedgerow.files.deleting import Deleted, Item
 from hedgerow.files.models import FOLDER, Entry
 
@@ -311,7 +311,7 @@ class FileSystemView(TreeView):
     def link(self, request: Request, project_id: str, id: str) -> Response:
         """Makes a second entry for the same thing; of a folder, for everything below it too."""
         new = self.checked(NewPathSerializer)["new_path"]
-        return Response(to_dict(moving.link(self.actor, parse_uuid(id), new)))
+        return Response(to_dict(links.link(self.actor, parse_uuid(id), new)))
 
     @extend_schema(
         parameters=[OpenApiParameter("type", OpenApiTypes.STR, description="Only objects of this kind.")],

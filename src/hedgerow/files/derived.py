@@ -1,13 +1,12 @@
 """What an entry's other columns are for a path and a type, and how they change when a folder moves."""
 
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.db.models import F, Value
 from django.db.models.functions import Concat, Substr
 
 from hedgerow.files import paths
-from hedgerow.files.models import FOLDER, Entry
+from hedgerow.files.models import FOLDER
 from hedgerow.files.text import CodePointText
 
 
@@ -46,16 +45,6 @@ def moved(old: str, new: str, path_now: str | None = None) -> dict[str, Any]:
     beginnings = _beginnings(old, new) | {"path": (path_now or old, new)}
     replaced: dict[str, Any] = {name: _replaced(name, *both) for name, both in beginnings.items()}
     return {**replaced, "depth": F("depth") + (paths.depth(new) - paths.depth(old))}
-
-
-def copied(entries: Iterable[Entry], old: str, new: str) -> Iterator[dict[str, Any]]:
-    """The columns of entries below the folder `old` for copies of them below `new`."""
-    beginnings = _beginnings(old, new)
-    deeper = paths.depth(new) - paths.depth(old)
-    for entry in entries:
-        columns = {name: to + getattr(entry, name)[len(was) :] for name, (was, to) in beginnings.items()}
-        same = {"name": entry.name, "type": entry.type, "is_file": entry.is_file}
-        yield {**columns, **same, "depth": entry.depth + deeper}
 
 
 def _beginnings(old: str, new: str) -> dict[str, tuple[str, str]]:

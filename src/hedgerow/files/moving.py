@@ -1,10 +1,8 @@
-"""Moving and linking (§10, §11). Folders take along what the caller sees; where folders meet they become one."""
+"""Moving (§10). Folders take along what the caller sees; where folders meet they become one."""
 
-from functools import partial
-from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Max, Q, QuerySet, Value
+from django.db.models import F, Max, QuerySet, Value
 from django.db.models.functions import Concat, Length
 
 from hedgerow.accounts.access import Actor
@@ -44,7 +42,7 @@ def move_folder(actor: Actor, folder: Entry, new: str, field: str = "path") -> E
     """
     old, project = folder.path, visible.project_of(actor)
     below = visible.entries(actor).filter(text.below("path", old))
-    _check_room(below, old, new, field)
+    check_room(below, old, new, field)
     unseen = _unseen_below(actor, old)
     nests = paths.is_below(new, old)
     remains = folder if nests else _merge(project, folder, new)
@@ -82,7 +80,8 @@ def _move_in_two_steps(below: QuerySet[Entry], folder: Entry, remains: Entry, ne
     away.update(**derived.moved(old, new, path_now=f"/{old}"))
 
 
-def _check_room(below: QuerySet[Entry], old: str, new: str, field: str) -> None:
+def check_room(below: QuerySet[Entry], old: str, new: str, field: str) -> None:
+    """Raises BadRequestError on `field` when an entry below the folder `old` would exceed the limits below `new`."""
     most = below.aggregate(length=Max(Length("path")), depth=Max("depth"))
     if most["depth"] is not None:
         length = most["length"] - len(old) + len(new)
@@ -120,66 +119,3 @@ def _merge(project: Project, folder: Entry, new: str) -> Entry:
     for some in folders.batches(goes):
         Entry.objects.filter(pk__in=some).delete()
     return folder if there.pk in goes else there
-
-
-# --- links -------------------------------------------------------------------------------------------------------
-
-
-def link(actor: Actor, uuid: UUID | None, new_path: str) -> Entry:
-    """A second entry for the same thing at `new_path`; of a folder, for everything the caller sees below it too.
-
-    What is there already is used. Raises BadRequestError on `new_path`, NotFoundError.
-    """
-    new, project = paths.checked(new_path, FIELD), visible.project_of(actor)
-    with folders.changing(project):
-        entry = visible.entry(actor, uuid)
-        if new == entry.path:
-            raise BadRequestError("Cannot link an entry onto itself.", field=FIELD)
-        made = _link_folder(actor, entry, new) if entry.type == FOLDER else _link_file(actor, entry, new)
-    views.attach(actor, [made])
-    return made
-
-
-def _link_file(actor: Actor, entry: Entry, new: str) -> Entry:
-    project = visible.project_of(actor)
-    same = Entry.objects.filter(text.at("path", new), project=project, type=entry.type, ref=entry.ref, shortcut=True)
-    there = same.order_by("uuid").first()
-    if there is not None:
-        return there
-    folders.make_parents(project, [new], actor.user)
-    made = _linked(actor, entry, derived.columns(new, entry.type))
-    made.save(force_insert=True)
-    return made
-
-
-def _link_folder(actor: Actor, folder: Entry, new: str) -> Entry:
-    old, project = folder.path, visible.project_of(actor)
-    if paths.is_below(new, old):
-        raise BadRequestError("Cannot link a folder below itself.", field=FIELD)
-    below = visible.entries(actor).filter(text.below("path", old))
-    _check_room(below, old, new, FIELD)
-    found = list(below.order_by("depth", "id"))
-    there = _already_there(project, new)
-    folders.make_parents(project, [new], actor.user)
-    links = [_linked(actor, folder, derived.columns(new, FOLDER))]
-    links += map(partial(_linked, actor), found, derived.copied(found, old, new))
-    folders.add(list({_identity(each): each for each in links if _identity(each) not in there}.values()))
-    remaining = folders.folder_at(project, new)
-    assert remaining is not None  # noqa: S101 - it was there or has just been made
-    return remaining
-
-
-def _already_there(project: Project, new: str) -> set[tuple[str, str, str | None]]:
-    """The folders and links at and below the target, by what makes them identical."""
-    taken = Entry.objects.filter(text.at("path", new) | text.below("path", new), project=project)
-    rows = taken.filter(Q(type=FOLDER) | Q(shortcut=True)).values_list("path", "type", "ref")
-    return {(path, type, None if type == FOLDER else ref) for path, type, ref in rows}
-
-
-def _identity(entry: Entry) -> tuple[str, str, str | None]:
-    return entry.path, entry.type, None if entry.type == FOLDER else entry.ref
-
-
-def _linked(actor: Actor, entry: Entry, columns: dict[str, Any]) -> Entry:
-    same = {name: getattr(entry, name) for name in ("project_id", "ref", "href", "meta", "created_at")}
-    return Entry(created_by=actor.user, shortcut=True, **same, **columns)
