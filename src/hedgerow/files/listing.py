@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final, overload
 
-from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from hedgerow.accounts.access import Actor
 from hedgerow.accounts.models import User
@@ -164,16 +164,15 @@ class ByView(Listing):
 def counted(actor: Actor, path: str, most: int) -> tuple[int, list[Entry]]:
     """How many entries the caller sees below the folder, and the first of them by depth and path."""
     below = visible.entries(actor).filter(text.below("path", path))
-    by_depth = below.values_list("depth").annotate(count=Count("*")).order_by("depth")
-    total, deepest = 0, 0
-    for depth, count in by_depth:
-        deepest = depth if total < most else deepest
-        total += count
-    chosen = below.filter(depth__lte=deepest).values("pk")  # out of an index, so that only these rows are read
-    first = Entry.objects.filter(pk__in=chosen).defer(*_NOT_SHOWN).order_by("depth", "path", "uuid")[:most]
-    shown = list(first)
+    # Out of an index alone; of entries whose paths begin alike, the last ones may be the wrong ones.
+    first = list(below.order_by("depth", "path_start").values_list("pk", "depth", "path_start")[:most])
+    if not first:
+        return 0, []
+    _, depth, start = first[-1]
+    chosen = below.filter(Q(pk__in=[pk for pk, *_ in first]) | Q(depth=depth, path_start=start))
+    shown = sorted(chosen.defer(*_NOT_SHOWN), key=lambda each: (each.depth, each.path, each.uuid))[:most]
     views.attach(actor, shown)
-    return total, shown
+    return below.count(), shown
 
 
 def makers(actor: Actor, entries: Sequence[Entry]) -> list[User]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, Value
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import Left
+from django.db.models.functions import Cast, Left
 from django.db.models.lookups import Exact
 
 from hedgerow.accounts.access import Actor
@@ -128,14 +128,17 @@ def _makers(actor: Actor, text: str) -> list[int]:
 
 
 def _by_index(actor: Actor, tokens: list[Token]) -> Q:
-    """On SQLite, what the trigram index says beforehand: a superset, from the project's own part of it.
+    """What helps the database to use its trigram index, and only the project's own part of that.
 
-    Whatever a word, `path:` or `name:` looks for is in the column `words` too. PostgreSQL uses its index by itself.
+    Whatever a word, `path:` or `name:` looks for is in the column `words` too. SQLite is told the trigrams, which find
+    more than the text does; PostgreSQL finds them itself, and is told the project as the type that its index holds.
     """
     texts = [paths.folded(token.text) for token in tokens if not token.negated and token.field in ("", "path", "name")]
     trigrams = {text[start : start + 3] for text in texts for start in range(len(text) - 2)}
-    if connection.vendor != "sqlite" or not trigrams:
+    if not trigrams:
         return Q()
+    if connection.vendor == "postgresql":
+        return Q(project=Cast(Value(project_of(actor).pk), BigIntegerField()))
     chosen = sorted(trigrams, key=lambda each: (" " in each, each))[:_MOST_TRIGRAMS]
     quoted = " AND ".join('"' + each.replace('"', '""') + '"' for each in chosen)
     first = project_of(actor).pk << 40
