@@ -1,10 +1,12 @@
-"""The tree at its expected size: `python -m benchmarks.file_system [in the project] [in the database] [database]`.
+"""The tree at its expected size: `python -m benchmarks.file_system [--entries N] [--all N] [--database …] [--write]`.
 
-100,000 entries in one project and 1,000,000 in the database unless told; `sqlite`, `postgresql`, or both after each
-other. Every request goes through the whole server but for the socket, one at a time. Prints a row per request of the
-table in file_system.md §19.2: its target, the median and the 95th percentile, in milliseconds.
+100,000 entries in one project and 1,000,000 in the database unless told; SQLite and PostgreSQL after each other.
+Every request goes through the whole server but for the socket, one at a time. Prints a row per request of the table in
+file_system.md §19.2: its target, the median and the 95th percentile, in milliseconds.
 """
 
+import argparse
+import json
 import os
 import random
 import statistics
@@ -12,14 +14,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from tests.support.postgres import PostgresServer
 
-from benchmarks.measuring import table
+from benchmarks.measuring import circumstances, progress, publish, table
 
+DATABASES: Final = ("sqlite", "postgresql")
 TIMES: Final = 60
 SLOW_TIMES: Final = 8
 FLAT: Final = "Unfiled/Insights"
@@ -39,27 +42,44 @@ _COLUMNS: Final = (
 
 def main() -> None:
     """Each database in a process and a folder of its own."""
-    sizes = [argument for argument in sys.argv[1:] if argument.isdigit()]
-    named = [argument for argument in sys.argv[1:] if not argument.isdigit()]
-    for database in named or ["sqlite", "postgresql"]:
-        with tempfile.TemporaryDirectory() as folder:
-            environment = {k: v for k, v in os.environ.items() if not k.startswith(("HEDGEROW_", "DJANGO_"))}
-            environment |= {"HEDGEROW_DATA_DIR": folder, "BENCHMARK": database}
-            if database == "sqlite":
-                _run(environment, sizes)
-                continue
-            with PostgresServer({"shared_buffers": "512MB", "work_mem": "16MB"}) as server:
-                server.create_database("hedgerow")
-                login = f"{server.user}:{quote(server.password, safe='')}@{server.host}:{server.port}"
-                _run(environment | {"HEDGEROW_DATABASE_URL": f"postgresql://{login}/hedgerow"}, sizes)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("--entries", type=int, default=100_000, help="entries in the project that is asked")
+    parser.add_argument("--all", type=int, default=1_000_000, help="entries in the database")
+    parser.add_argument("--database", choices=DATABASES, help="only this one")
+    parser.add_argument("--write", action="store_true", help="put the tables into benchmarks/README.md")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)  # in the process of one database
+    arguments = parser.parse_args()
+    if arguments.here:
+        print(json.dumps(measure(arguments.entries, arguments.all)))
+        return
+    parts = [circumstances(f"python -m benchmarks.file_system --entries {arguments.entries} --all {arguments.all}")]
+    for database in [arguments.database] if arguments.database else DATABASES:
+        parts += [f"{database}:", table(_in_a_process(database, arguments.entries, arguments.all))]
+    publish("file system", "\n\n".join(parts), arguments.write)
 
 
-def _run(environment: dict[str, str], sizes: list[str]) -> None:
-    subprocess.run([sys.executable, "-m", "benchmarks.file_system", *sizes], env=environment, check=True)
+def _in_a_process(database: str, entries: int, everything: int) -> list[list[str]]:
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("HEDGEROW_", "DJANGO_"))}
+        environment |= {"HEDGEROW_DATA_DIR": folder}
+        command = [sys.executable, "-m", "benchmarks.file_system", "--here"]
+        command += ["--entries", str(entries), "--all", str(everything)]
+        if database == "sqlite":
+            return _rows(command, environment)
+        with PostgresServer({"shared_buffers": "512MB", "work_mem": "16MB"}) as server:
+            server.create_database("hedgerow")
+            login = f"{server.user}:{quote(server.password, safe='')}@{server.host}:{server.port}"
+            return _rows(command, environment | {"HEDGEROW_DATABASE_URL": f"postgresql://{login}/hedgerow"})
 
 
-def measure(in_project: int, in_database: int) -> None:
-    """Fill this process's database and print the table."""
+def _rows(command: Sequence[str], environment: dict[str, str]) -> list[list[str]]:
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    rows: list[list[str]] = json.loads(done.stdout)
+    return rows
+
+
+def measure(in_project: int, in_database: int) -> list[list[str]]:
+    """Fill this process's database, then the rows of the table."""
     from hedgerow.core.config import load
     from hedgerow.server import boot
 
@@ -67,15 +87,14 @@ def measure(in_project: int, in_database: int) -> None:
     boot.migrate(load())
     first = boot.first_start(load())
     assert first is not None
-    began = time.perf_counter()
+    progress(f"making {in_database:,} entries")
     _fill(first.project_id, in_project, in_database)
-    print(f"\n## {os.environ['BENCHMARK']}: {in_project:,} entries in the project, {in_database:,} in the database")
-    print(f"\n(filled in {time.perf_counter() - began:.0f} s)\n")
-    print(table([["request", "target ms", "median ms", "p95 ms", ""]]))
+    rows = [["request", "target ms", "median ms", "p95 ms", ""]]
     for name, target, seconds in _requests(Caller(first.project_id, first.key), in_project):
         middle, p95 = statistics.median(seconds) * 1000, statistics.quantiles(seconds, n=20)[-1] * 1000
-        row = (name, str(target), f"{middle:.1f}", f"{p95:.1f}", "" if p95 <= target else "over")
-        print("| " + " | ".join(row) + " |", flush=True)
+        rows.append([name, str(target), f"{middle:.1f}", f"{p95:.1f}", "" if p95 <= target else "**over**"])
+        progress(", ".join(rows[-1]))
+    return rows
 
 
 class Caller:
@@ -90,7 +109,9 @@ class Caller:
     def ask(self, method: str, path: str = "", body: Any = None, query: dict[str, Any] | None = None) -> Any:
         """The body of the answer, which has to be a success."""
         address = f"{self._base}{path}" + (f"?{urlencode(query)}" if query else "")
-        answer = self._client.generic(method, address, _json(body), content_type="application/json")
+        answer = self._client.generic(
+            method, address, "" if body is None else json.dumps(body), content_type="application/json"
+        )
         assert answer.status_code < 300, answer.content
         return answer.json() if answer.content else None
 
@@ -107,12 +128,6 @@ def _timed(times: int, action: Callable[[int], object], *, warm: int = 2) -> lis
         action(number)
         seconds.append(time.perf_counter() - began)
     return seconds[warm:]
-
-
-def _json(body: Any) -> str:
-    import json
-
-    return "" if body is None else json.dumps(body)
 
 
 Row = tuple[str, int, list[float]]
@@ -259,8 +274,4 @@ def _settle() -> None:
 
 
 if __name__ == "__main__":
-    if "BENCHMARK" in os.environ:
-        size = [int(argument) for argument in sys.argv[1:]] + [100_000, 1_000_000][len(sys.argv) - 1 :]
-        measure(*size[:2])
-    else:
-        main()
+    main()
