@@ -250,6 +250,8 @@ class FileSystemView(TreeView):
     @extend_schema(parameters=_FILTERS, responses=FileSystemPageSerializer)
     def list(self, request: Request, project_id: str) -> Response:
         found = listing.listing(self.actor, self._wanted())
+        limit, offset = pages.bounds(request)
+        found.load(offset, offset + limit)
         page = pages.page(request, found, to_dict)
         page["users"] = [_user_dict(user) for user in listing.makers(self.actor, found.page)]
         return Response(page)

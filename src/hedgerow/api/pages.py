@@ -22,8 +22,7 @@ def page(
 
     A query set costs two statements (one when the offset is past the end), a list none.
     """
-    limit = min(number(request, "limit") or DEFAULT, MOST)
-    offset = number(request, "offset") or 0
+    limit, offset = bounds(request)
     count = rows.count() if isinstance(rows, QuerySet) else len(rows)
     items = rows[offset : offset + limit] if offset < count else []
     return {
@@ -32,6 +31,11 @@ def page(
         "previous": _link(request, limit, max(0, offset - limit)) if offset and count else None,
         "results": [to_dict(item) for item in items],
     }
+
+
+def bounds(request: HttpRequest) -> tuple[int, int]:
+    """The request's `limit` and `offset`, senseless ones replaced and the limit capped."""
+    return min(number(request, "limit") or DEFAULT, MOST), number(request, "offset") or 0
 
 
 def number(request: HttpRequest, name: str) -> int | None:

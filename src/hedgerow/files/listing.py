@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Any, Final, overload
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Window
 
 from hedgerow.accounts.access import Actor
 from hedgerow.accounts.models import User
@@ -47,7 +46,8 @@ def listing(actor: Actor, wanted: Wanted) -> "Listing":
         return Listing(actor, rows.order_by("shortcut", *by("path"), "uuid"))
     if wanted.order_by.removeprefix("-") == "last_viewed_at":
         return ByView(actor, rows, latest_first=wanted.order_by.startswith("-"))
-    return Listing(actor, rows.order_by(*_order(wanted)))
+    kind = Found if search.reads_all(wanted.search) else Listing
+    return kind(actor, rows.order_by(*_order(wanted)))
 
 
 def _placed(rows: QuerySet[Entry], wanted: Wanted) -> QuerySet[Entry]:
@@ -89,19 +89,24 @@ def _order(wanted: Wanted) -> list[Any]:
 
 
 class Listing(Sequence[Entry]):
-    """A list that is read page by page, with `last_viewed_at` on every entry: three statements for a page."""
+    """A list of which one page is read, with `last_viewed_at` on every entry: three statements at most."""
 
     def __init__(self, actor: Actor, rows: QuerySet[Entry]) -> None:
         self._actor, self._rows = actor, rows
+        self._place = slice(0, 0)
+        self._total: int | None = None
         self.page: list[Entry] = []
-        """What was read last."""
 
-    @cached_property
-    def _count(self) -> int:
-        return self._rows.count()
+    def load(self, start: int, stop: int) -> None:
+        """Read this page. One that is not full tells how many there are, which saves counting."""
+        self._place, self.page = slice(start, stop), self._read(start, stop)
+        if self._total is None and (self.page or start == 0) and len(self.page) < stop - start:
+            self._total = start + len(self.page)
 
     def __len__(self) -> int:
-        return self._count
+        if self._total is None:
+            self._total = self._rows.count()
+        return self._total
 
     @overload
     def __getitem__(self, place: int) -> Entry: ...
@@ -110,11 +115,26 @@ class Listing(Sequence[Entry]):
     def __getitem__(self, place: int | slice) -> Entry | list[Entry]:
         if isinstance(place, int):
             return self[place : place + 1][0]
-        self.page = self._read(place.start or 0, len(self) if place.stop is None else place.stop)
+        if place != self._place:
+            self.load(place.start or 0, len(self) if place.stop is None else place.stop)
         return self.page
 
     def _read(self, start: int, stop: int) -> list[Entry]:
         found = list(self._rows[start:stop])
+        views.attach(self._actor, found)
+        return found
+
+
+class Found(Listing):
+    """What a search found, where the database has to look at all of it anyway: it counts while it looks."""
+
+    def _read(self, start: int, stop: int) -> list[Entry]:
+        rows = self._rows.annotate(total=Window(Count("*"))).values_list("pk", "total")[start:stop]
+        totals = dict(rows)
+        if totals:
+            self._total = next(iter(totals.values()))
+        read = Entry.objects.defer(*_NOT_SHOWN).in_bulk(list(totals)) if totals else {}
+        found = [read[pk] for pk in totals]
         views.attach(self._actor, found)
         return found
 
@@ -165,11 +185,12 @@ def counted(actor: Actor, path: str, most: int) -> tuple[int, list[Entry]]:
     """How many entries the caller sees below the folder, and the first of them by depth and path."""
     below = visible.entries(actor).filter(text.below("path", path))
     # Out of an index alone; of entries whose paths begin alike, the last ones may be the wrong ones.
-    first = list(below.order_by("depth", "path_start").values_list("pk", "depth", "path_start")[:most])
+    start = text.indexed("path")
+    first = list(below.order_by("depth", start).values_list("pk", "depth", start)[:most])
     if not first:
         return 0, []
-    _, depth, start = first[-1]
-    chosen = below.filter(Q(pk__in=[pk for pk, *_ in first]) | Q(depth=depth, path_start=start))
+    _, depth, last = first[-1]
+    chosen = below.filter(Q(pk__in=[pk for pk, *_ in first]) | Q(**{"depth": depth, start: last}))
     shown = sorted(chosen.defer(*_NOT_SHOWN), key=lambda each: (each.depth, each.path, each.uuid))[:most]
     views.attach(actor, shown)
     return below.count(), shown

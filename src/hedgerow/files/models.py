@@ -65,9 +65,6 @@ class Entry(models.Model):
         indexes = (
             models.Index(fields=["project", "is_file", "created_at", "uuid"], name="files_entry_recent"),
             models.Index(fields=["project", "type"], name="files_entry_kind"),
-            models.Index(
-                fields=["project", "parent_start", "is_file", "lower_path_start"], name="files_entry_children"
-            ),
             models.Index(fields=["project", "ref", "type"], name="files_entry_thing"),
             models.Index(fields=["created_by", "project"], name="files_entry_maker"),
         )

@@ -19,6 +19,7 @@ from hedgerow.files.visible import project_of
 
 MOST_TOKENS: Final = 50
 _MOST_TRIGRAMS: Final = 40
+_IN_WORDS: Final = ("", "path", "name")
 _FIELDS: Final = frozenset({"path", "name", "type", "ref", "user", "author"})
 _SHORT_TYPES: Final = frozenset(
     (  # kinds of hog_function that are asked for by their second half
@@ -89,6 +90,15 @@ def condition(actor: Actor, text: str) -> Q:
     return found & _by_index(actor, tokens)
 
 
+def reads_all(text: str) -> bool:
+    """Whether the database looks at every entry that this finds, however few are shown.
+
+    Not without any text to look for; nor on SQLite with short ones only, which an index in the usual order answers.
+    """
+    looked_for = [token for token in parse(text) if token.field in _IN_WORDS]
+    return bool(looked_for) if connection.vendor == "postgresql" else bool(_trigrams(looked_for))
+
+
 def _one(actor: Actor, token: Token) -> Q:
     text = paths.folded(token.text)
     match token.field:
@@ -133,8 +143,7 @@ def _by_index(actor: Actor, tokens: list[Token]) -> Q:
     Whatever a word, `path:` or `name:` looks for is in the column `words` too. SQLite is told the trigrams, which find
     more than the text does; PostgreSQL finds them itself, and is told the project as the type that its index holds.
     """
-    texts = [paths.folded(token.text) for token in tokens if not token.negated and token.field in ("", "path", "name")]
-    trigrams = {text[start : start + 3] for text in texts for start in range(len(text) - 2)}
+    trigrams = _trigrams(tokens)
     if not trigrams:
         return Q()
     if connection.vendor == "postgresql":
@@ -147,3 +156,9 @@ def _by_index(actor: Actor, tokens: list[Token]) -> Q:
         (quoted, first, first + (1 << 40) - 1),
     )
     return Q(pk__in=rows)
+
+
+def _trigrams(tokens: list[Token]) -> set[str]:
+    """The trigrams that the column `words` of an entry must have to be found."""
+    texts = [paths.folded(token.text) for token in tokens if not token.negated and token.field in _IN_WORDS]
+    return {text[start : start + 3] for text in texts for start in range(len(text) - 2)}

@@ -3,13 +3,13 @@
 Both databases compare UTF-8 byte by byte here, which is by code point: SQLite always does, PostgreSQL under its
 collation "C". PostgreSQL's B-trees take no text over some 2,700 bytes and a path may have 16,000, so indexes hold the
 first `START` characters of a text, which the database keeps in a column of its own (`path` → `path_start`). A text
-shorter than that is its own beginning: the usual condition names the beginning alone.
+shorter than that is its own beginning: the usual condition names the beginning alone. SQLite's indexes hold any text.
 """
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db import models
+from django.db import connection, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Q
 from django.db.models.functions import Left
@@ -57,21 +57,34 @@ def beginning(column: str) -> models.GeneratedField:
     )
 
 
+def indexed(column: str) -> str:
+    """The column that this database has an index of: SQLite has one of the whole text."""
+    return column if connection.vendor == "sqlite" else f"{column}_start"
+
+
 def at(column: str, text: str) -> Q:
     """The column is exactly this text."""
+    whole = Q(**{column: text})
+    if connection.vendor == "sqlite":
+        return whole
     found = Q(**{f"{column}_start": text[:START]})
-    return found if len(text) < START else found & Q(**{column: text})
+    return found if len(text) < START else found & whole
 
 
 def among(column: str, texts: Sequence[str]) -> Q:
     """The column is one of these texts."""
+    whole = Q(**{f"{column}__in": list(texts)})
+    if connection.vendor == "sqlite":
+        return whole
     found = Q(**{f"{column}_start__in": [text[:START] for text in texts]})
-    return found if all(len(text) < START for text in texts) else found & Q(**{f"{column}__in": list(texts)})
+    return found if all(len(text) < START for text in texts) else found & whole
 
 
 def below(column: str, folder: str) -> Q:
     """The column is a path below this folder. A range: nothing in a name is a pattern."""
     whole = range_below(column, folder)
+    if connection.vendor == "sqlite":
+        return whole
     if len(folder) < START:
         return range_below(f"{column}_start", folder)
     first, end = _bounds(folder)
@@ -89,6 +102,6 @@ def _bounds(folder: str) -> tuple[str, str]:
 
 
 def by(column: str, *, descending: bool = False) -> list[str]:
-    """Order by a text, in a way that an index of its beginning helps with."""
+    """Order by a text, in a way that an index helps with."""
     sign = "-" if descending else ""
-    return [f"{sign}{column}_start", f"{sign}{column}"]
+    return [f"{sign}{name}" for name in dict.fromkeys((indexed(column), column))]

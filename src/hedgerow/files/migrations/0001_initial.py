@@ -18,8 +18,9 @@ log = logging.getLogger(__name__)
 
 SQLITE = (
     "CREATE UNIQUE INDEX files_entry_folder ON files_entry (project_id, path) WHERE type = 'folder'",
-    "CREATE INDEX files_entry_path ON files_entry (project_id, path_start, depth)",
-    "CREATE INDEX files_entry_sorted ON files_entry (project_id, lower_path_start, words)",
+    "CREATE INDEX files_entry_path ON files_entry (project_id, path, depth)",
+    "CREATE INDEX files_entry_children ON files_entry (project_id, parent, is_file, lower_path, path, uuid)",
+    "CREATE INDEX files_entry_sorted ON files_entry (project_id, lower_path, words)",
 )
 # The rowid of the search index begins with the project, so that a search reads only its own project's part of the index.
 SEARCH = (
@@ -53,6 +54,7 @@ POSTGRESQL = (
     EXCLUDE USING hash ((project_id::text || '/' || path) WITH =) WHERE (type = 'folder')
     """,
     "CREATE INDEX files_entry_path ON files_entry (project_id, path_start) INCLUDE (depth, id)",
+    "CREATE INDEX files_entry_children ON files_entry (project_id, parent_start, is_file, lower_path_start)",
 )
 EXTENSIONS = ("pg_trgm", "btree_gin")
 TRIGRAMS = "CREATE INDEX files_entry_words ON files_entry USING gin (project_id, words gin_trgm_ops)"
@@ -170,9 +172,6 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["project", "is_file", "created_at", "uuid"], name="files_entry_recent"),
                     models.Index(fields=["project", "type"], name="files_entry_kind"),
-                    models.Index(
-                        fields=["project", "parent_start", "is_file", "lower_path_start"], name="files_entry_children"
-                    ),
                     models.Index(fields=["project", "ref", "type"], name="files_entry_thing"),
                     models.Index(fields=["created_by", "project"], name="files_entry_maker"),
                 ],
